@@ -1,0 +1,141 @@
+import { type DType, type GraphDefinition, GraphError, type Node, type Tensor } from "../tensor.ts";
+import { type Attribute, encodeModel, type OnnxNode, type OnnxTensor } from "./protobuf.ts";
+
+/** Domain of the operators that only ONNX Runtime has. */
+export const MICROSOFT = "com.microsoft";
+
+export const ONNX_OPSET = 17;
+
+/**
+ * Who will run the file: `onnxruntime` may use ONNX Runtime's own fused operators, `standard` keeps to ONNX's operator set so
+ * that any ONNX tool can read it.
+ */
+export type OnnxTarget = "onnxruntime" | "standard";
+
+/** Collects the ONNX nodes of one graph; operations write themselves through it. */
+export class Emitter {
+  readonly nodes: OnnxNode[] = [];
+  readonly initializers: OnnxTensor[] = [];
+  readonly #constants = new Map<string, string>();
+  readonly #names = new Map<Tensor, string>();
+  readonly #target: OnnxTarget;
+  #count = 0;
+
+  constructor(target: OnnxTarget) {
+    this.#target = target;
+  }
+
+  /** Adds an ONNX operator and returns the names of its outputs. An empty input name leaves an optional input out. */
+  add(
+    opType: string,
+    inputs: readonly string[],
+    options: { attributes?: Record<string, Attribute>; domain?: string; outputs?: number } = {},
+  ): string[] {
+    const outputs = Array.from({ length: options.outputs ?? 1 }, () => `t${this.#count++}`);
+    const { attributes = {}, domain = "" } = options;
+    this.nodes.push({ opType, domain, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  /** A constant; equal ones are written once. */
+  constant(dtype: DType, shape: readonly number[], bytes: Uint8Array): string {
+    const key = bytes.byteLength <= 64 ? `${dtype}:${shape}:${bytes}` : undefined;
+    const known = key === undefined ? undefined : this.#constants.get(key);
+    if (known !== undefined) return known;
+    const name = `c${this.initializers.length}`;
+    this.initializers.push({ name, dtype, shape, bytes });
+    if (key !== undefined) this.#constants.set(key, name);
+    return name;
+  }
+
+  /** A one-dimensional int64 constant: shapes, axes, counts. */
+  ints(values: readonly number[]): string {
+    return this.constant("int64", [values.length], bytesOf(BigInt64Array.from(values, BigInt)));
+  }
+
+  bind(tensor: Tensor, name: string): void {
+    this.#names.set(tensor, name);
+  }
+
+  /** The ONNX name of a tensor, after emitting all that leads to it. */
+  resolve(tensor: Tensor): string {
+    for (const node of pendingNodes([tensor], (t) => this.#names.has(t))) this.#emit(node);
+    return this.#names.get(tensor)!;
+  }
+
+  #emit(node: Node): void {
+    const { operation } = node;
+    const fused = this.#target === "onnxruntime" && node.outputs[0]!.dtype !== "float64";
+    let names: readonly string[];
+    if (operation.emit !== undefined && (fused || operation.decompose === undefined)) {
+      names = operation.emit(
+        this,
+        node,
+        node.inputs.map((input) => this.#names.get(input)!),
+      );
+    } else if (operation.decompose !== undefined) {
+      names = operation.decompose(node.inputs, node.attributes).map((tensor) => this.resolve(tensor));
+    } else {
+      throw new GraphError(operation.name, "a graph input must be listed in the definition", node.outputs);
+    }
+    node.outputs.forEach((output, i) => {
+      this.bind(output, names[i]!);
+    });
+  }
+}
+
+/**
+ * The nodes that `ends` depend on and that `known` does not hold yet, each after its inputs. Iterative: a training graph is
+ * thousands of nodes deep.
+ */
+export function pendingNodes(ends: readonly Tensor[], known: (tensor: Tensor) => boolean = () => false): Node[] {
+  const order: Node[] = [];
+  const visited = new Set<Node>();
+  const stack: { node: Node; expanded: boolean }[] = ends
+    .filter((end) => !known(end))
+    .map((end) => ({ node: end.node, expanded: false }))
+    .reverse();
+  while (stack.length > 0) {
+    const { node, expanded } = stack.pop()!;
+    if (expanded) order.push(node);
+    else if (!visited.has(node)) {
+      visited.add(node);
+      stack.push({ node, expanded: true });
+      for (let i = node.inputs.length - 1; i >= 0; i--) {
+        const input = node.inputs[i]!;
+        if (!visited.has(input.node) && !known(input)) stack.push({ node: input.node, expanded: false });
+      }
+    }
+  }
+  return order;
+}
+
+/** The bytes of a typed array as they stand in memory (little-endian on every machine that Node runs on). */
+export const bytesOf = (array: ArrayBufferView): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** Writes a graph as the bytes of an ONNX model (opset 17; `com.microsoft` operators unless the target is `standard`). */
+export function toOnnx(definition: GraphDefinition, options: { target?: OnnxTarget } = {}): Uint8Array {
+  const emitter = new Emitter(options.target ?? "onnxruntime");
+  const value = ([name, { dtype, shape }]: [string, Tensor]) => ({ name, dtype, shape });
+  for (const [name, tensor] of Object.entries(definition.inputs)) emitter.bind(tensor, name);
+  for (const [name, tensor] of Object.entries(definition.outputs)) {
+    // An Identity gives the output its public name, and a tensor may be an output twice, or an input as well.
+    emitter.nodes.push({
+      opType: "Identity",
+      domain: "",
+      inputs: [emitter.resolve(tensor)],
+      outputs: [name],
+      attributes: {},
+    });
+  }
+  const microsoft = emitter.nodes.some((node) => node.domain === MICROSOFT);
+  return encodeModel({
+    name: definition.name,
+    nodes: emitter.nodes,
+    initializers: emitter.initializers,
+    inputs: Object.entries(definition.inputs).map(value),
+    outputs: Object.entries(definition.outputs).map(value),
+    opsets: { "": ONNX_OPSET, ...(microsoft ? { [MICROSOFT]: 1 } : {}) },
+  });
+}

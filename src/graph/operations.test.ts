@@ -1,0 +1,222 @@
+import { describe, expect, test } from "vitest";
+import * as g from "./index.ts";
+import { type CheckedInput, checkGradients, evaluate, host, ramp } from "./testing/gradientCheck.ts";
+
+const positive = (x: CheckedInput): CheckedInput => ({ ...x, values: x.values.map((v) => Math.abs(v) + 0.2) });
+const ids = (shape: readonly number[], values: readonly number[]): CheckedInput => ({ shape, values, dtype: "int64" });
+
+/** Every differentiable operation: its inputs, and how it is called. */
+const cases: Record<string, [CheckedInput[], (inputs: g.Tensor[]) => g.Tensor]> = {
+  add: [[ramp([2, 3]), ramp([3], 2)], ([a, b]) => g.add(a!, b!)],
+  "add, a scalar": [[ramp([2, 3])], ([a]) => g.add(a!, 2)],
+  sub: [[ramp([2, 1, 3]), ramp([4, 1], 2)], ([a, b]) => g.sub(a!, b!)],
+  "sub from a number": [[ramp([2])], ([a]) => g.sub(1, a!)],
+  mul: [[ramp([2, 3]), ramp([2, 1], 2)], ([a, b]) => g.mul(a!, b!)],
+  "mul by itself": [[ramp([3])], ([a]) => g.mul(a!, a!)],
+  div: [[ramp([2, 3]), positive(ramp([3], 2))], ([a, b]) => g.div(a!, b!)],
+  neg: [[ramp([3])], ([a]) => g.neg(a!)],
+  exp: [[ramp([3])], ([a]) => g.exp(a!)],
+  log: [[positive(ramp([3]))], ([a]) => g.log(a!)],
+  sqrt: [[positive(ramp([3]))], ([a]) => g.sqrt(a!)],
+  tanh: [[ramp([5])], ([a]) => g.tanh(a!)],
+  sigmoid: [[ramp([5])], ([a]) => g.sigmoid(a!)],
+  softplus: [[ramp([5])], ([a]) => g.softplus(a!)],
+  relu: [[ramp([7])], ([a]) => g.relu(a!)],
+  squaredRelu: [[ramp([7])], ([a]) => g.squaredRelu(a!)],
+  gelu: [[ramp([7])], ([a]) => g.gelu(g.mul(a!, 2))],
+  silu: [[ramp([7])], ([a]) => g.silu(g.mul(a!, 2))],
+  where: [
+    [{ ...ids([2, 2], [1, 0, 0, 1]), dtype: "bool" }, ramp([2, 2]), ramp([2], 2)],
+    ([c, a, b]) => g.where(c!, a!, b!),
+  ],
+  cast: [[ramp([3])], ([a]) => g.cast(a!, a!.dtype === "float64" ? "float32" : "float64")],
+  sum: [[ramp([2, 3, 2])], ([a]) => g.sum(a!, [0, 2])],
+  "sum, kept axes": [[ramp([2, 3])], ([a]) => g.sum(a!, [-1], true)],
+  mean: [[ramp([2, 3])], ([a]) => g.mean(a!)],
+  expand: [[ramp([3, 1])], ([a]) => g.expand(a!, [2, 3, 2])],
+  reshape: [[ramp([2, 6])], ([a]) => g.reshape(a!, [3, 4])],
+  transpose: [[ramp([2, 3, 4])], ([a]) => g.transpose(a!, [2, 0, 1])],
+  concat: [[ramp([2, 2]), ramp([2, 3], 2)], ([a, b]) => g.concat([a!, b!], 1)],
+  split: [
+    [ramp([2, 5])],
+    ([a]) => {
+      const [left, right] = g.split(a!, [2, 3], 1);
+      return g.mul(g.sum(left!, [1], true), right!);
+    },
+  ],
+  matmul: [[ramp([3, 4]), ramp([4, 2], 2)], ([a, b]) => g.matmul(a!, b!)],
+  "matmul, shared weight": [[ramp([2, 3, 4]), ramp([4, 2], 2)], ([a, b]) => g.matmul(a!, b!, { alpha: 0.5 })],
+  "matmul, shared weight transposed": [
+    [ramp([2, 3, 4]), ramp([2, 4], 2)],
+    ([a, b]) => g.matmul(a!, b!, { transposeB: true }),
+  ],
+  "matmul, batched": [[ramp([2, 3, 4]), ramp([2, 4, 2], 2)], ([a, b]) => g.matmul(a!, b!, { alpha: 2 })],
+  "matmul, batched Aᵀ": [[ramp([2, 4, 3]), ramp([2, 4, 2], 2)], ([a, b]) => g.matmul(a!, b!, { transposeA: true })],
+  "matmul, batched Bᵀ": [
+    [ramp([2, 3, 4]), ramp([2, 2, 4], 2)],
+    ([a, b]) => g.matmul(a!, b!, { transposeB: true, alpha: 0.5 }),
+  ],
+  "matmul, batched AᵀBᵀ": [
+    [ramp([2, 4, 3]), ramp([2, 2, 4], 2)],
+    ([a, b]) => g.matmul(a!, b!, { transposeA: true, transposeB: true, alpha: -1 }),
+  ],
+  "matmul, Aᵀ in two axes": [[ramp([4, 3]), ramp([4, 2], 2)], ([a, b]) => g.matmul(a!, b!, { transposeA: true })],
+  "matmul, broadcast batch": [[ramp([1, 3, 4]), ramp([2, 4, 2], 2)], ([a, b]) => g.matmul(a!, b!)],
+  gatherRows: [[ramp([4, 2]), ids([2], [1, 3])], ([x, rows]) => g.gatherRows(x!, rows!)],
+  "gatherRows and the whole": [
+    [ramp([4, 2]), ids([2], [1, 3])],
+    ([x, rows]) => g.mul(g.sum(g.tanh(g.gatherRows(x!, rows!))), g.mul(x!, x!)),
+  ],
+  spreadRows: [[ramp([2, 2]), ids([2], [2, 0])], ([y, rows]) => g.spreadRows(y!, rows!, 3)],
+  addAtRows: [[ramp([4, 2]), ids([2], [3, 0]), ramp([2, 2], 2)], ([x, rows, y]) => g.addAtRows(x!, rows!, y!)],
+  "embed, repeated ids": [[ramp([4, 3]), ids([2, 3], [1, 1, 3, 0, 1, 3])], ([table, id]) => g.embed(table!, id!)],
+  softmax: [[ramp([2, 4])], ([x]) => g.softmax(x!)],
+  logSoftmax: [[ramp([2, 4])], ([x]) => g.logSoftmax(x!)],
+  crossEntropy: [[ramp([2, 2, 4]), ids([2, 2], [3, 0, 1, 1])], ([x, target]) => g.crossEntropy(x!, target!)],
+  rmsNorm: [[ramp([2, 2, 4]), ramp([4], 2)], ([x, gain]) => g.rmsNorm(x!, gain!, 1e-5)],
+  rotary: [
+    [ramp([2, 2, 3, 8]), ids([2, 3], [0, 3, 5, 1, 2, 4])],
+    ([x, positions]) => g.rotary(x!, positions!, { base: 100, length: 6 }),
+  ],
+};
+
+describe("gradient of", () => {
+  for (const [name, [inputs, formula]] of Object.entries(cases)) {
+    test(name, async () => checkGradients(inputs, formula, name === "cast" ? 1e-2 : 1e-6));
+  }
+
+  test("every differentiable operation is in the list above", () => {
+    const notDifferentiable = [
+      ...["input", "constant", "scalar", "equal", "less", "greater", "greaterOrEqual", "and", "or", "minimum"],
+      ...[
+        "stopGradient",
+        "sumOfSquares",
+        "replaceRows",
+        "asSpreadRows",
+        "takeLast",
+        "topPositions",
+        "descendingRank",
+        "sumTo",
+      ],
+      ...["countFlops", "differentiate", "toOnnx", "multiplyDims", "staticDim", "staticSize", "isFloat"],
+    ];
+    const functions = Object.entries(g).filter(([name, value]) => typeof value === "function" && name !== "GraphError");
+    const checked = Object.keys(cases).map((name) => name.split(/[ ,]/)[0]);
+    for (const [name] of functions) expect([...checked, ...notDifferentiable]).toContain(name);
+  });
+});
+
+describe("stopGradient", () => {
+  test("passes the value and no gradient", async () => {
+    const x = g.input("float32", [2]);
+    const loss = g.sum(g.mul(g.stopGradient(x), x));
+    const [dx] = g.differentiate(loss, [x]);
+    const outputs = await evaluate(
+      { name: "stop", inputs: { x }, outputs: { dx: dx! } },
+      { x: host("float32", [2], [3, 5]) },
+    );
+    expect([...outputs.dx!.data]).toEqual([3, 5]);
+  });
+});
+
+describe("topPositions and descendingRank", () => {
+  const order = async (values: number[], count: number) => {
+    const x = g.input("float32", [1, values.length]);
+    const outputs = { positions: g.topPositions(x, count), rank: g.descendingRank(x) };
+    const result = await evaluate(
+      { name: "order", inputs: { x }, outputs },
+      { x: host("float32", [1, values.length], values) },
+    );
+    return { positions: [...result.positions!.data].map(Number), rank: [...result.rank!.data].map(Number) };
+  };
+
+  test("positions ascend, whatever the order of the values", async () => {
+    expect(await order([0.1, 5, -2, 7, 3], 3)).toEqual({ positions: [1, 3, 4], rank: [3, 1, 4, 0, 2] });
+  });
+
+  test("exactly C are chosen under ties, lower positions first, at every C and length", async () => {
+    for (const length of [1, 2, 7, 64, 300]) {
+      const values = Array.from({ length }, (_, i) => (i % 3 === 0 ? 1 : 0));
+      const stable = values.map((_, i) => i).sort((a, b) => values[b]! - values[a]! || a - b);
+      for (const count of [1, Math.ceil(length / 3), Math.ceil(length / 2), length]) {
+        const { positions, rank } = await order(values, count);
+        expect(positions).toEqual(stable.slice(0, count).sort((a, b) => a - b));
+        expect(rank).toEqual(values.map((_, i) => stable.indexOf(i)));
+      }
+    }
+  });
+});
+
+describe("shape errors name the operation, the rule and the shapes", () => {
+  const x = g.input("float32", [2, 3]);
+  const rules: [string, () => unknown, RegExp][] = [
+    [
+      "matmul",
+      () => g.matmul(x, x),
+      /^matmul: inner sizes must agree \(3 and 2\), got float32\[2, 3\], float32\[2, 3\]$/,
+    ],
+    [
+      "add",
+      () => g.add(x, g.input("float32", [4])),
+      /^add: shapes must broadcast .* got float32\[2, 3\], float32\[4\]$/,
+    ],
+    ["types", () => g.add(x, g.input("float64", [3])), /^add: operands must have one type/],
+    ["reshape", () => g.reshape(x, [4]), /^reshape: \[4\] must have as many elements/],
+    ["topPositions", () => g.topPositions(x, 4), /^topPositions: the count must be an integer in \[1, T=3\], got 4$/],
+    ["symbol", () => g.add(g.input("float32", ["batch"]), g.input("float32", ["tokens"])), /must broadcast/],
+    [
+      "differentiate",
+      () => g.differentiate(g.sum(x), [g.input("float32", [1])]),
+      /the loss must depend on each tensor/,
+    ],
+  ];
+  for (const [name, build, message] of rules) test(name, () => expect(build).toThrow(message));
+});
+
+test("symbolic dimensions are sized when the graph runs", async () => {
+  const x = g.input("float32", ["batch", "tokens", 4]);
+  const heads = g.transpose(g.reshape(x, ["batch", "tokens", 2, 2]), [0, 2, 1, 3]);
+  const scores = g.softmax(g.matmul(heads, heads, { transposeB: true }));
+  const definition = { name: "symbolic", inputs: { x }, outputs: { scores } };
+  for (const [b, t] of [
+    [1, 3],
+    [2, 1],
+  ] as const) {
+    const { scores: value } = await evaluate(definition, {
+      x: host("float32", [b, t, 4], ramp([b, t, 4]).values as number[]),
+    });
+    expect(value!.shape).toEqual([b, 2, t, t]);
+  }
+  expect(g.multiplyDims([4, "tokens", "batch"])).toBe(g.multiplyDims(["batch", "tokens", 4]));
+});
+
+describe("gradient of an embedding", () => {
+  test("is right and the same every time with one repeated token on two threads", async () => {
+    const [rows, width] = [512, 64];
+    const table = g.input("float32", [8, width]);
+    const ids = g.input("int32", [rows]);
+    const [gradient] = g.differentiate(g.sum(g.mul(g.embed(table, ids), 0.5)), [table]);
+    const { nodeRuntime } = await import("../runtime/node.ts");
+    const executor = await nodeRuntime({ threads: 2 }).compile({
+      name: "embed",
+      inputs: { table, ids },
+      outputs: { gradient: gradient! },
+    });
+    const feeds = {
+      table: host("float32", [8, width], Array(8 * width).fill(0)),
+      ids: host("int32", [rows], Array(rows).fill(3)),
+    };
+    for (let run = 0; run < 40; run++) {
+      const { data } = (await executor.run(feeds)).gradient!;
+      const expected = Array.from({ length: 8 * width }, (_, i) => (Math.floor(i / width) === 3 ? rows / 2 : 0));
+      expect([...(data as Float32Array)]).toEqual(expected);
+    }
+    await executor.dispose();
+  });
+});
+
+test("countFlops counts two for each multiply-add of each product, once", () => {
+  const a = g.input("float32", [2, 3, 4]);
+  const product = g.matmul(a, g.input("float32", [4, 5]));
+  expect(g.countFlops([g.sum(product), product])).toBe(2 * 2 * 3 * 4 * 5);
+});

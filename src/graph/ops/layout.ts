@@ -1,0 +1,118 @@
+import { applyOne, type Operation } from "../operation.ts";
+import {
+  type Dim,
+  GraphError,
+  multiplyDims,
+  normalizeAxis,
+  type Shape,
+  sameShape,
+  staticDim,
+  type Tensor,
+} from "../tensor.ts";
+
+/**
+ * The same elements in another shape. At most one symbolic dimension of the new shape may differ from the old shape's at the
+ * same place (ONNX can infer one).
+ */
+export function reshape(x: Tensor, shape: Shape): Tensor {
+  return sameShape(x.shape, shape) ? x : applyOne(reshapeOperation, [x], { shape });
+}
+
+const reshapeOperation: Operation<{ shape: Shape }> = {
+  name: "reshape",
+  infer: ([x], { shape }) => {
+    if (multiplyDims(x!.shape) !== multiplyDims(shape)) {
+      throw new GraphError("reshape", `[${shape.join(", ")}] must have as many elements as its input`, [x!]);
+    }
+    return [{ dtype: x!.dtype, shape }];
+  },
+  gradient: ({ inputs: [x] }, [dy]) => [reshape(dy!, x!.shape)],
+  emit: (emitter, { inputs: [x], attributes }, [name]) => {
+    const dims = (attributes.shape as Shape).map((dim: Dim, i: number) => {
+      if (typeof dim === "number") return dim;
+      return dim === x!.shape[i] ? 0 : -1;
+    });
+    if (dims.filter((dim) => dim === -1).length > 1) {
+      throw new GraphError("reshape", "only one symbolic dimension may move", [x!]);
+    }
+    return emitter.add("Reshape", [name!, emitter.ints(dims)]);
+  },
+};
+
+/** Axes in another order: `axes[i]` is the old place of the new axis i. */
+export function transpose(x: Tensor, axes: readonly number[]): Tensor {
+  return applyOne(transposeOperation, [x], { axes });
+}
+
+const transposeOperation: Operation<{ axes: readonly number[] }> = {
+  name: "transpose",
+  infer: ([x], { axes }) => {
+    if ([...axes].sort((a, b) => a - b).join() !== x!.shape.map((_, i) => i).join()) {
+      throw new GraphError("transpose", `[${axes}] must name each axis once`, [x!]);
+    }
+    return [{ dtype: x!.dtype, shape: axes.map((axis) => x!.shape[axis]!) }];
+  },
+  gradient: ({ attributes }, [dy]) => [
+    transpose(
+      dy!,
+      attributes.axes.map((_: number, i: number) => attributes.axes.indexOf(i)),
+    ),
+  ],
+  emit: (emitter, { attributes }, inputs) =>
+    emitter.add("Transpose", inputs, { attributes: { perm: attributes.axes } }),
+};
+
+/** Tensors joined along an axis. */
+export function concat(tensors: readonly Tensor[], axis: number): Tensor {
+  if (tensors.length === 1) return tensors[0]!;
+  const rank = tensors[0]?.shape.length ?? 0;
+  return applyOne(concatOperation, tensors, { axis: normalizeAxis("concat", axis, rank) });
+}
+
+const concatOperation: Operation<{ axis: number }> = {
+  name: "concat",
+  infer: (inputs, { axis }) => {
+    const [first] = inputs;
+    const others = (shape: Shape) => shape.filter((_, i) => i !== axis);
+    if (!inputs.every((x) => x.dtype === first!.dtype && sameShape(others(x.shape), others(first!.shape)))) {
+      throw new GraphError("concat", `types must agree but for axis ${axis}`, inputs);
+    }
+    const joined = inputs.reduce((total, x) => total + staticDim("concat", x.shape[axis]!), 0);
+    return [{ dtype: first!.dtype, shape: first!.shape.with(axis, joined) }];
+  },
+  gradient: ({ inputs, attributes }, [dy]) =>
+    split(
+      dy!,
+      inputs.map((x) => x.shape[attributes.axis] as number),
+      attributes.axis,
+    ),
+  emit: (emitter, { attributes }, inputs) => emitter.add("Concat", inputs, { attributes: { axis: attributes.axis } }),
+};
+
+/** A tensor cut along an axis into parts of the given sizes. */
+export function split(x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] {
+  if (sizes.length === 1) return [x];
+  const attributes = { sizes, axis: normalizeAxis("split", axis, x.shape.length) };
+  return applyOne(splitOperation, [x], attributes).node.outputs;
+}
+
+const splitOperation: Operation<{ sizes: readonly number[]; axis: number }> = {
+  name: "split",
+  infer: ([x], { sizes, axis }) => {
+    if (sizes.reduce((a, b) => a + b, 0) !== x!.shape[axis]) {
+      throw new GraphError("split", `sizes [${sizes}] must add up to axis ${axis}`, [x!]);
+    }
+    return sizes.map((size) => ({ dtype: x!.dtype, shape: x!.shape.with(axis, size) }));
+  },
+  gradient: ({ outputs, attributes }, gradients) => {
+    if (gradients.some((gradient) => gradient === undefined)) {
+      throw new GraphError("split", "each part must influence the loss, or none", outputs);
+    }
+    return [concat(gradients as Tensor[], attributes.axis)];
+  },
+  emit: (emitter, { attributes }, [x]) =>
+    emitter.add("Split", [x!, emitter.ints(attributes.sizes)], {
+      attributes: { axis: attributes.axis },
+      outputs: attributes.sizes.length,
+    }),
+};

@@ -1,0 +1,95 @@
+import { MICROSOFT } from "../onnx/emitter.ts";
+import { applyOne, type Operation } from "../operation.ts";
+import { broadcastShapes, type Dim, GraphError, multiplyDims, staticSize, type Tensor } from "../tensor.ts";
+import { sumTo } from "./broadcast.ts";
+import { mul } from "./elementwise.ts";
+import { reshape, transpose } from "./layout.ts";
+
+interface MatmulAttributes {
+  readonly transposeA: boolean;
+  readonly transposeB: boolean;
+  /** Factor on the product. */
+  readonly alpha: number;
+}
+
+/**
+ * The matrix product α·op(A)·op(B) over the last two axes, op being the transpose where asked. Leading axes broadcast; a
+ * two-dimensional B is shared by all of A's rows, whatever their leading axes.
+ */
+export function matmul(a: Tensor, b: Tensor, options: Partial<MatmulAttributes> = {}): Tensor {
+  return applyOne(matmulOperation, [a, b], { transposeA: false, transposeB: false, alpha: 1, ...options });
+}
+
+const swapLast = (x: Tensor): Tensor => {
+  const axes = x.shape.map((_, i) => i);
+  return transpose(x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
+};
+
+/** [rows, columns] of a matrix operand as it enters the product. */
+const matrix = (x: Tensor, transposed: boolean): [Dim, Dim] => {
+  const [rows, columns] = x.shape.slice(-2) as [Dim, Dim];
+  return transposed ? [columns, rows] : [rows, columns];
+};
+
+/** [.., M, K] as [rows, K]: the rows of all leading axes under one another. */
+const flattenRows = (x: Tensor): Tensor => reshape(x, [multiplyDims(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+
+const matmulOperation: Operation<MatmulAttributes> = {
+  name: "matmul",
+  infer: ([a, b], { transposeA, transposeB }) => {
+    if (a!.shape.length < 2 || b!.shape.length < 2 || a!.dtype !== b!.dtype) {
+      throw new GraphError("matmul", "needs two operands of one type and at least two axes", [a!, b!]);
+    }
+    const [m, k] = matrix(a!, transposeA);
+    const [k2, n] = matrix(b!, transposeB);
+    if (k !== k2) throw new GraphError("matmul", `inner sizes must agree (${k} and ${k2})`, [a!, b!]);
+    const leading = (x: Tensor) => ({ dtype: x.dtype, shape: x.shape.slice(0, -2) });
+    return [{ dtype: a!.dtype, shape: [...broadcastShapes("matmul", leading(a!), leading(b!)), m, n] }];
+  },
+  gradient: ({ inputs: [a, b], attributes }, [dy]) => {
+    const { transposeA, transposeB, alpha } = attributes;
+    if (b!.shape.length === 2 && !transposeA) {
+      // One weight for all rows: its gradient is one product over them, not a sum of products.
+      const [rows, dRows] = [flattenRows(a!), flattenRows(dy!)];
+      return [
+        matmul(dy!, b!, { transposeB: !transposeB, alpha }),
+        transposeB
+          ? matmul(dRows, rows, { transposeA: true, alpha })
+          : matmul(rows, dRows, { transposeA: true, alpha }),
+      ];
+    }
+    const da = transposeA
+      ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true, alpha })
+      : matmul(dy!, b!, { transposeB: !transposeB, alpha });
+    const db = transposeB
+      ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA, alpha })
+      : matmul(a!, dy!, { transposeA: !transposeA, alpha });
+    return [sumTo(da, a!.shape), sumTo(db, b!.shape)];
+  },
+  emit: (emitter, { attributes: { transposeA, transposeB, alpha } }, inputs) => {
+    if (!transposeA && !transposeB && alpha === 1) return emitter.add("MatMul", inputs);
+    return emitter.add("FusedMatMul", inputs, {
+      domain: MICROSOFT,
+      attributes: { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0, alpha: { float: alpha } },
+    });
+  },
+  decompose: ([a, b], { transposeA, transposeB, alpha }) => {
+    const product = applyOne(
+      plainMatmulOperation,
+      [transposeA ? swapLast(a!) : a!, transposeB ? swapLast(b!) : b!],
+      {},
+    );
+    return [alpha === 1 ? product : mul(product, alpha)];
+  },
+  flops: ({ inputs: [a], outputs: [y], attributes }) => {
+    const [, k] = matrix(a!, attributes.transposeA);
+    return 2 * staticSize("matmul", [...y!.shape, k]);
+  },
+};
+
+/** What `matmul` decomposes to: the standard ONNX operator. */
+const plainMatmulOperation: Operation<object> = {
+  name: "MatMul",
+  infer: (inputs) => matmulOperation.infer(inputs, { transposeA: false, transposeB: false, alpha: 1 }),
+  emit: (emitter, _, inputs) => emitter.add("MatMul", inputs),
+};

@@ -1,0 +1,42 @@
+import { bytesOf } from "../onnx/emitter.ts";
+import { applyOne, type Operation } from "../operation.ts";
+import { type DType, GraphError, type Shape, staticSize, type Tensor, type TensorType } from "../tensor.ts";
+
+/** A tensor that is fed when the graph runs. Named by the definition that lists it. */
+export const input = (dtype: DType, shape: Shape): Tensor => applyOne(inputOperation, [], { dtype, shape });
+
+const inputOperation: Operation<TensorType> = {
+  name: "input",
+  infer: (_, type) => [type],
+};
+
+const ARRAY_TYPE = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const;
+
+/** A constant tensor of static shape; `values` are row-major, and a single value fills the shape. */
+export function constant(dtype: DType, shape: readonly number[], values: ArrayLike<number> | number): Tensor {
+  const size = staticSize("constant", shape);
+  if (typeof values !== "number" && values.length !== size) {
+    throw new GraphError("constant", `shape [${shape.join(", ")}] needs ${size} values`, `${values.length} values`);
+  }
+  const array = new ARRAY_TYPE[dtype](size);
+  for (let i = 0; i < size; i++) {
+    const value = typeof values === "number" ? values : values[i]!;
+    array[i] = dtype === "int64" ? BigInt(value) : value;
+  }
+  return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(array) });
+}
+
+/** A constant of rank 0. */
+export const scalar = (dtype: DType, value: number): Tensor => constant(dtype, [], [value]);
+
+const constantOperation: Operation<{ dtype: DType; shape: readonly number[]; bytes: Uint8Array }> = {
+  name: "constant",
+  infer: (_, { dtype, shape }) => [{ dtype, shape }],
+  emit: (emitter, { attributes: { dtype, shape, bytes } }) => [emitter.constant(dtype, shape, bytes)],
+};

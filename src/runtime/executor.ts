@@ -1,0 +1,61 @@
+import type { DType, GraphDefinition } from "../graph/index.ts";
+
+export type Elements = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
+
+/** A tensor in host memory, row-major. */
+export interface HostTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly data: Elements;
+}
+
+export type HostTensors = Readonly<Record<string, HostTensor>>;
+
+/** A compiled graph. */
+export interface Executor {
+  /**
+   * Feeds every input and returns every output. An output named in `into` is written to that tensor's memory instead of new
+   * memory; it must not be one of the feeds.
+   */
+  run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
+  dispose(): Promise<void>;
+}
+
+/** Compiles graphs for one device. The rest of the library sees only this; adapters hide the engine. */
+export interface Runtime {
+  readonly provider: Provider;
+  readonly threads: number;
+  compile(definition: GraphDefinition): Promise<Executor>;
+}
+
+export const PROVIDERS = ["cpu", "webgpu"] as const;
+export type Provider = (typeof PROVIDERS)[number];
+
+const ARRAY_TYPE = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const;
+
+/** Zeros of a type. */
+export function emptyTensor(dtype: DType, shape: readonly number[]): HostTensor {
+  const size = shape.reduce((a, b) => a * b, 1);
+  return { dtype, shape, data: new ARRAY_TYPE[dtype](size) };
+}
+
+export const float32 = (shape: readonly number[], data: Float32Array): HostTensor => ({
+  dtype: "float32",
+  shape,
+  data,
+});
+
+export const int32 = (shape: readonly number[], data: Int32Array): HostTensor => ({ dtype: "int32", shape, data });
+
+/** The float32 elements of an output. */
+export function floats(tensors: HostTensors, name: string): Float32Array {
+  const data = tensors[name]?.data;
+  if (data instanceof Float32Array) return data;
+  throw new TypeError(`runtime: output "${name}" must be float32, got ${tensors[name]?.dtype ?? "no such output"}`);
+}
