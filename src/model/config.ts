@@ -1,0 +1,127 @@
+import { z } from "zod";
+
+/** Factor on the router's contribution: `linear` is the paper's equation, `one` leaves the block's output as it is. */
+export const GATES = ["linear", "sigmoid", "tanh", "one"] as const;
+export type Gate = (typeof GATES)[number];
+
+export const LAYER_KINDS = ["dense", "mod"] as const;
+export type LayerKind = (typeof LAYER_KINDS)[number];
+
+export const MLP_KINDS = ["squaredRelu", "gelu", "swiglu"] as const;
+export type MlpKind = (typeof MLP_KINDS)[number];
+
+const count = z.int().min(1);
+const capacityRatio = z
+  .number()
+  .gt(0)
+  .max(1)
+  .default(0.125)
+  .describe("fraction of a sequence's tokens that a routed block computes");
+
+const learnedRouting = z.strictObject({
+  kind: z.literal("learned"),
+  capacityRatio,
+  gate: z.enum(GATES).default("linear").describe("factor g(r) on the output of a routed block"),
+  auxiliary: z
+    .strictObject({ weight: z.number().gt(0).default(0.01).describe("weight of the auxiliary loss") })
+    .nullable()
+    .default({ weight: 0.01 })
+    .describe("binary cross-entropy of the router weights against the top-k choice; null trains without"),
+  predictor: z
+    .strictObject({ width: count.default(64).describe("hidden width of the predictor") })
+    .nullable()
+    .default({ width: 64 })
+    .describe("a small MLP that learns to foretell the top-k choice; null trains without"),
+  zLoss: z.number().min(0).default(0).describe("weight of the mean squared router weight"),
+});
+
+const randomRouting = z.strictObject({
+  kind: z.literal("random"),
+  capacityRatio,
+  gate: z
+    .enum(["linear", "one"])
+    .default("linear")
+    .describe("linear multiplies by the random weight, as the paper does"),
+});
+
+/** What decides in the routed blocks. */
+export const routingSchema = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("none") }),
+  learnedRouting,
+  randomRouting,
+]);
+
+/** A decoder-only transformer whose layers follow a pattern. */
+export const modelSchema = z
+  .strictObject({
+    vocabSize: count.describe("tokens in the vocabulary; given by the tokenizer"),
+    seqLen: count.describe("tokens in a training sequence, and the longest context"),
+    nLayer: count.describe("number of blocks"),
+    dModel: count.describe("width of the residual stream"),
+    nHead: count.describe("query heads"),
+    nKvHead: count.optional().describe("key/value heads; as many as query heads if not given"),
+    mlp: z.enum(MLP_KINDS).default("squaredRelu").describe("kind of the MLP"),
+    dMlp: count.optional().describe("hidden width of the MLP; 4 dModel if not given"),
+    pattern: z.array(z.enum(LAYER_KINDS)).min(1).default(["dense"]).describe("kinds of the layers, repeated to nLayer"),
+    routing: routingSchema.default({ kind: "none" }),
+    tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
+    rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
+    normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
+    routerStd: z.number().gt(0).default(0.02).describe("standard deviation of the router's initial weights"),
+  })
+  .superRefine((model, context) => {
+    const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
+    const headDim = model.dModel / model.nHead;
+    if (!Number.isInteger(headDim)) problem("nHead", `must divide dModel=${model.dModel}, got ${model.nHead}`);
+    else if (headDim % 2 !== 0) problem("nHead", `dModel / nHead must be even for rotary positions, got ${headDim}`);
+    if (model.nKvHead !== undefined && model.nHead % model.nKvHead !== 0) {
+      problem("nKvHead", `must divide nHead=${model.nHead}, got ${model.nKvHead}`);
+    }
+    if (model.pattern.length > model.nLayer) {
+      problem("pattern", `must have at most nLayer=${model.nLayer} entries, got ${model.pattern.length}`);
+    }
+    const routed = layerKinds(model).includes("mod");
+    if (routed && model.routing.kind === "none") problem("routing", 'a pattern with "mod" needs routing, got none');
+    if (!routed && model.routing.kind !== "none") {
+      problem("pattern", `routing "${model.routing.kind}" needs a layer "mod", got ${model.pattern.join(", ")}`);
+    }
+  });
+
+export type ModelConfig = Readonly<z.output<typeof modelSchema>>;
+export type ModelInput = z.input<typeof modelSchema>;
+export type Routing = ModelConfig["routing"];
+export type LearnedRouting = Extract<Routing, { kind: "learned" }>;
+
+/** Kind of each layer: the pattern, repeated and cut at nLayer. */
+export const layerKinds = ({ pattern, nLayer }: Pick<ModelConfig, "pattern" | "nLayer">): LayerKind[] =>
+  Array.from({ length: nLayer }, (_, i) => pattern[i % pattern.length]!);
+
+/** Numbers of the routed layers. */
+export const routedLayers = (config: Pick<ModelConfig, "pattern" | "nLayer">): number[] =>
+  layerKinds(config).flatMap((kind, i) => (kind === "mod" ? [i] : []));
+
+/** C = max(1, round(capacityRatio · T)): tokens that a routed block computes of a sequence of T. */
+export const capacityOf = (ratio: number, tokens: number): number => Math.max(1, Math.round(ratio * tokens));
+
+/** What follows from a configuration. */
+export function derived(config: ModelConfig) {
+  const headDim = config.dModel / config.nHead;
+  const nKvHead = config.nKvHead ?? config.nHead;
+  const ratio = config.routing.kind === "none" ? 1 : config.routing.capacityRatio;
+  return {
+    headDim,
+    nKvHead,
+    dKv: nKvHead * headDim,
+    dMlp: config.dMlp ?? 4 * config.dModel,
+    capacityRatio: ratio,
+    capacity: capacityOf(ratio, config.seqLen),
+    nRouted: routedLayers(config).length,
+  };
+}
+
+/** The dense model of the same shape. */
+export const denseTwin = (config: ModelConfig): ModelConfig => ({
+  ...config,
+  pattern: ["dense"],
+  routing: { kind: "none" },
+});

@@ -1,0 +1,192 @@
+import type { NamedArray } from "../notation.ts";
+import { hashText, normal } from "../random.ts";
+import { derived, layerKinds, type ModelConfig } from "./config.ts";
+
+/** What is known of a parameter before it has values. */
+export class ParameterSpec {
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Standard deviation of its normal initial values, or the constant that fills it. */
+  readonly initial: { readonly std: number } | { readonly fill: number };
+  readonly role: ParameterRole;
+
+  constructor(name: string, shape: readonly number[], initial: ParameterSpec["initial"], role: ParameterRole) {
+    this.name = name;
+    this.shape = shape;
+    this.initial = initial;
+    this.role = role;
+  }
+}
+
+/**
+ * What a parameter is, which decides how the optimizer treats it: only `matrix` decays by default, and `predictor` is
+ * clipped as a group of its own.
+ */
+export type ParameterRole = "matrix" | "norm" | "embedding" | "router" | "predictor";
+
+export interface AttentionParameters<T> {
+  /** [D, (N + 2K)·H]: queries, keys and values, side by side. */
+  readonly qkv: T;
+  /** [N·H, D] */
+  readonly output: T;
+}
+
+export interface FeedForwardParameters<T> {
+  /** [D, F] */
+  readonly up: T;
+  /** [D, F], SwiGLU only. */
+  readonly gate?: T;
+  /** [F, D] */
+  readonly down: T;
+}
+
+export interface BlockParameters<T> {
+  /** [D] */
+  readonly attentionNorm: T;
+  readonly attention: AttentionParameters<T>;
+  /** [D] */
+  readonly feedForwardNorm: T;
+  readonly feedForward: FeedForwardParameters<T>;
+}
+
+export interface PredictorParameters<T> {
+  /** [D, P] */
+  readonly hidden: T;
+  /** [P] */
+  readonly hiddenBias: T;
+  /** [P, 1] */
+  readonly output: T;
+  /** [1] */
+  readonly outputBias: T;
+}
+
+export interface DenseLayerParameters<T> {
+  readonly kind: "dense";
+  readonly block: BlockParameters<T>;
+}
+
+export interface ModLayerParameters<T> {
+  readonly kind: "mod";
+  readonly block: BlockParameters<T>;
+  /** [D, 1]; a model with random routing has none. */
+  readonly router?: T;
+  readonly predictor?: PredictorParameters<T>;
+}
+
+export interface TransformerParameters<T> {
+  /** [V, D] */
+  readonly embedding: T;
+  readonly layers: readonly (DenseLayerParameters<T> | ModLayerParameters<T>)[];
+  /** [D] */
+  readonly finalNorm: T;
+  /** [D, V]; a model with a tied head has none. */
+  readonly head?: T;
+}
+
+/** The parameters of a model: names, shapes and how they start. See docs/MODEL.md for the choice of the initial values. */
+export function transformerParameters(config: ModelConfig): TransformerParameters<ParameterSpec> {
+  const { dModel, vocabSize } = config;
+  const layers = layerKinds(config).map((kind, i) => {
+    const block = blockParameters(`layers.${i}`, config);
+    return kind === "dense" ? { kind, block } : { kind, block, ...routerParameters(`layers.${i}`, config) };
+  });
+  return {
+    embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: EMBEDDING_STD }, "embedding"),
+    layers,
+    finalNorm: norm("finalNorm", dModel),
+    ...(config.tiedHead
+      ? {}
+      : { head: new ParameterSpec("head", [dModel, vocabSize], { std: EMBEDDING_STD }, "matrix") }),
+  };
+}
+
+const EMBEDDING_STD = 0.02;
+
+const norm = (name: string, width: number) => new ParameterSpec(name, [width], { fill: 1 }, "norm");
+
+/** Normal with variance 1/inputs, which keeps the scale of a normalised input. */
+const matrix = (name: string, [inputs, outputs]: [number, number], scale = 1) =>
+  new ParameterSpec(name, [inputs, outputs], { std: scale / Math.sqrt(inputs) }, "matrix");
+
+function blockParameters(prefix: string, config: ModelConfig): BlockParameters<ParameterSpec> {
+  const { dModel, nLayer } = config;
+  const { dKv, dMlp } = derived(config);
+  // 2L additions enter the residual stream: each starts smaller by √(2L), so that their sum keeps its scale (GPT-2).
+  const residual = 1 / Math.sqrt(2 * nLayer);
+  return {
+    attentionNorm: norm(`${prefix}.attentionNorm`, dModel),
+    attention: {
+      qkv: matrix(`${prefix}.attention.qkv`, [dModel, dModel + 2 * dKv]),
+      output: matrix(`${prefix}.attention.output`, [dModel, dModel], residual),
+    },
+    feedForwardNorm: norm(`${prefix}.feedForwardNorm`, dModel),
+    feedForward: {
+      up: matrix(`${prefix}.feedForward.up`, [dModel, dMlp]),
+      ...(config.mlp === "swiglu" ? { gate: matrix(`${prefix}.feedForward.gate`, [dModel, dMlp]) } : {}),
+      down: matrix(`${prefix}.feedForward.down`, [dMlp, dModel], residual),
+    },
+  };
+}
+
+function routerParameters(prefix: string, { dModel, routing, routerStd }: ModelConfig) {
+  if (routing.kind !== "learned") return {};
+  const router = new ParameterSpec(`${prefix}.router`, [dModel, 1], { std: routerStd }, "router");
+  return routing.predictor === null
+    ? { router }
+    : { router, predictor: predictorParameters(`${prefix}.predictor`, dModel, routing.predictor.width) };
+}
+
+function predictorParameters(prefix: string, dModel: number, width: number): PredictorParameters<ParameterSpec> {
+  const part = (name: string, shape: readonly number[], initial: ParameterSpec["initial"]) =>
+    new ParameterSpec(`${prefix}.${name}`, shape, initial, "predictor");
+  return {
+    hidden: part("hidden", [dModel, width], { std: 1 / Math.sqrt(dModel) }),
+    hiddenBias: part("hiddenBias", [width], { fill: 0 }),
+    output: part("output", [width, 1], { std: 1 / Math.sqrt(width) }),
+    outputBias: part("outputBias", [1], { fill: 0 }),
+  };
+}
+
+/** All specifications of a tree, in the order in which they are written to a checkpoint. */
+export const parameterList = (config: ModelConfig): ParameterSpec[] => leaves(transformerParameters(config));
+
+function leaves(tree: unknown): ParameterSpec[] {
+  if (tree instanceof ParameterSpec) return [tree];
+  return typeof tree === "object" && tree !== null ? Object.values(tree).flatMap(leaves) : [];
+}
+
+/** The tree of a model's parameters with something else in each place: a tensor, an array. */
+export function mapParameters<T>(
+  tree: TransformerParameters<ParameterSpec>,
+  f: (spec: ParameterSpec) => T,
+): TransformerParameters<T> {
+  const visit = (node: unknown): unknown => {
+    if (node instanceof ParameterSpec) return f(node);
+    if (Array.isArray(node)) return node.map(visit);
+    if (typeof node !== "object" || node === null) return node;
+    return Object.fromEntries(Object.entries(node).map(([key, value]) => [key, visit(value)]));
+  };
+  return visit(tree) as TransformerParameters<T>;
+}
+
+/**
+ * Initial values. Each parameter draws from a random stream of its own, of the seed and its name: adding a predictor or a
+ * layer changes no other parameter.
+ */
+export function initialParameters(config: ModelConfig, seed: number): Map<string, NamedArray> {
+  return new Map(
+    parameterList(config).map(({ name, shape, initial }) => {
+      const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+      if ("fill" in initial) data.fill(initial.fill);
+      else {
+        const stream = hashText(name);
+        for (let i = 0; i < data.length; i++) data[i] = initial.std * normal(seed, stream, i);
+      }
+      return [name, { shape, data }];
+    }),
+  );
+}
+
+/** Number of parameters, all of them. */
+export const countParameters = (config: ModelConfig): number =>
+  parameterList(config).reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);

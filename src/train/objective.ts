@@ -1,0 +1,97 @@
+import {
+  add,
+  cast,
+  concat,
+  constant,
+  crossEntropy,
+  greater,
+  mean,
+  mul,
+  reshape,
+  softplus,
+  stopGradient,
+  sub,
+  type Tensor,
+} from "../graph/index.ts";
+import type { ModelConfig } from "../model/config.ts";
+import type { RoutedLayer } from "../model/mixtureOfDepths.ts";
+import type { TransformerParameters } from "../model/parameters.ts";
+import { type TrainingInputs, trainingForward } from "../model/transformer.ts";
+
+/** The parts of the training loss, each a scalar; a part that the model does not train is a constant 0. */
+export interface Objective {
+  /** What is differentiated: lm + weight·auxiliary + predictor + weight·zLoss. */
+  readonly total: Tensor;
+  /** Mean negative log likelihood of the next token, nats. */
+  readonly lm: Tensor;
+  /** Mean binary cross-entropy of r as logits against the top-k choice. */
+  readonly auxiliary: Tensor;
+  /** The same of the predictor's logits. Its gradient reaches the predictor alone. */
+  readonly predictor: Tensor;
+  /** Mean r². */
+  readonly zLoss: Tensor;
+  /** For each routed layer, the means of `ROUTING_STATISTICS`: [routed layers, 6]. */
+  readonly routing?: Tensor;
+}
+
+/** Means over a batch that precision, recall and realised capacity follow from. "routed" is the top-k choice. */
+export const ROUTING_STATISTICS = [
+  "r",
+  "rSquared",
+  "auxiliaryPositive",
+  "auxiliaryPositiveAndRouted",
+  "predictorPositive",
+  "predictorPositiveAndRouted",
+] as const;
+
+/** The training objective of a model on a batch; `targets` int32 [B, T] are the next tokens. */
+export function objective(
+  parameters: TransformerParameters<Tensor>,
+  inputs: TrainingInputs & { readonly targets: Tensor },
+  config: ModelConfig,
+): Objective {
+  const { logits, routed } = trainingForward(parameters, inputs, config);
+  const lm = mean(crossEntropy(logits, inputs.targets));
+  const zero = constant(lm.dtype, [], 0);
+  const routing = config.routing;
+  const statistics = routed.length === 0 ? {} : { routing: concat(routed.map(layerStatistics), 0) };
+  if (routing.kind !== "learned")
+    return { total: lm, lm, auxiliary: zero, predictor: zero, zLoss: zero, ...statistics };
+
+  const auxiliary = average(routed.map((layer) => binaryCrossEntropy(layer.routerWeights, layer.routedThrough)));
+  const zLoss = average(routed.map(({ routerWeights: r }) => mean(mul(r, r))));
+  const predictor =
+    routing.predictor === null
+      ? zero
+      : average(routed.map((layer) => binaryCrossEntropy(layer.predictorLogits!, layer.routedThrough)));
+  let total = routing.auxiliary === null ? lm : add(lm, mul(auxiliary, routing.auxiliary.weight));
+  if (routing.zLoss > 0) total = add(total, mul(zLoss, routing.zLoss));
+  if (routing.predictor !== null) total = add(total, predictor);
+  return { total, lm, auxiliary, predictor, zLoss, ...statistics };
+}
+
+/** Mean of −log p(label) for logits and labels in {0, 1} of one shape: softplus(x) − label·x. */
+const binaryCrossEntropy = (logits: Tensor, labels: Tensor): Tensor =>
+  mean(sub(softplus(logits), mul(logits, stopGradient(labels))));
+
+const average = (scalars: readonly Tensor[]): Tensor =>
+  mul(
+    scalars.reduce((a, b) => add(a, b)),
+    1 / scalars.length,
+  );
+
+function layerStatistics({ routerWeights: r, routedThrough, predictorLogits = r }: RoutedLayer): Tensor {
+  const positive = (x: Tensor) => cast(greater(x, 0), x.dtype);
+  const means = [
+    mean(r),
+    mean(mul(r, r)),
+    mean(positive(r)),
+    mean(mul(positive(r), routedThrough)),
+    mean(positive(predictorLogits)),
+    mean(mul(positive(predictorLogits), routedThrough)),
+  ];
+  return concat(
+    means.map((value) => reshape(value, [1, 1])),
+    1,
+  );
+}
