@@ -51,41 +51,54 @@ export const routingSchema = z.discriminatedUnion("kind", [
   randomRouting,
 ]);
 
+const fields = z.strictObject({
+  seqLen: count.describe("tokens in a training sequence, and the longest context"),
+  nLayer: count.describe("number of blocks"),
+  dModel: count.describe("width of the residual stream"),
+  nHead: count.describe("query heads"),
+  nKvHead: count.optional().describe("key/value heads; as many as query heads if not given"),
+  mlp: z.enum(MLP_KINDS).default("squaredRelu").describe("kind of the MLP"),
+  dMlp: count.optional().describe("hidden width of the MLP; 4 dModel if not given"),
+  pattern: z.array(z.enum(LAYER_KINDS)).min(1).default(["dense"]).describe("kinds of the layers, repeated to nLayer"),
+  routing: routingSchema.default({ kind: "none" }),
+  tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
+  rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
+  normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
+  routerStd: z.number().gt(0).default(0.02).describe("standard deviation of the router's initial weights"),
+});
+
+type Fields = z.output<typeof fields>;
+
+/** What the fields must be to one another. All problems are reported at once. */
+function checkModel(model: Fields, context: z.RefinementCtx): void {
+  const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
+  const headDim = model.dModel / model.nHead;
+  if (!Number.isInteger(headDim)) problem("nHead", `must divide dModel=${model.dModel}, got ${model.nHead}`);
+  else if (headDim % 2 !== 0) problem("nHead", `dModel / nHead must be even for rotary positions, got ${headDim}`);
+  if (model.nKvHead !== undefined && model.nHead % model.nKvHead !== 0) {
+    problem("nKvHead", `must divide nHead=${model.nHead}, got ${model.nKvHead}`);
+  }
+  if (model.pattern.length > model.nLayer) {
+    problem("pattern", `must have at most nLayer=${model.nLayer} entries, got ${model.pattern.length}`);
+  }
+  const routed = layerKinds(model).includes("mod");
+  if (routed && model.routing.kind === "none") problem("routing", 'a pattern with "mod" needs routing, got none');
+  if (!routed && model.routing.kind !== "none") {
+    problem("pattern", `routing "${model.routing.kind}" needs a layer "mod", got ${model.pattern.join(", ")}`);
+  }
+  const { routing } = model;
+  if (routing.kind === "learned" && routing.gate === "one" && routing.auxiliary === null) {
+    problem("routing", 'gate "one" gives the router no gradient of its own; set an auxiliary loss, or another gate');
+  }
+}
+
+const vocabSize = count.describe("tokens in the vocabulary; given by the tokenizer");
+
 /** A decoder-only transformer whose layers follow a pattern. */
-export const modelSchema = z
-  .strictObject({
-    vocabSize: count.describe("tokens in the vocabulary; given by the tokenizer"),
-    seqLen: count.describe("tokens in a training sequence, and the longest context"),
-    nLayer: count.describe("number of blocks"),
-    dModel: count.describe("width of the residual stream"),
-    nHead: count.describe("query heads"),
-    nKvHead: count.optional().describe("key/value heads; as many as query heads if not given"),
-    mlp: z.enum(MLP_KINDS).default("squaredRelu").describe("kind of the MLP"),
-    dMlp: count.optional().describe("hidden width of the MLP; 4 dModel if not given"),
-    pattern: z.array(z.enum(LAYER_KINDS)).min(1).default(["dense"]).describe("kinds of the layers, repeated to nLayer"),
-    routing: routingSchema.default({ kind: "none" }),
-    tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
-    rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
-    normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
-    routerStd: z.number().gt(0).default(0.02).describe("standard deviation of the router's initial weights"),
-  })
-  .superRefine((model, context) => {
-    const problem = (path: string, message: string) => context.addIssue({ code: "custom", path: [path], message });
-    const headDim = model.dModel / model.nHead;
-    if (!Number.isInteger(headDim)) problem("nHead", `must divide dModel=${model.dModel}, got ${model.nHead}`);
-    else if (headDim % 2 !== 0) problem("nHead", `dModel / nHead must be even for rotary positions, got ${headDim}`);
-    if (model.nKvHead !== undefined && model.nHead % model.nKvHead !== 0) {
-      problem("nKvHead", `must divide nHead=${model.nHead}, got ${model.nKvHead}`);
-    }
-    if (model.pattern.length > model.nLayer) {
-      problem("pattern", `must have at most nLayer=${model.nLayer} entries, got ${model.pattern.length}`);
-    }
-    const routed = layerKinds(model).includes("mod");
-    if (routed && model.routing.kind === "none") problem("routing", 'a pattern with "mod" needs routing, got none');
-    if (!routed && model.routing.kind !== "none") {
-      problem("pattern", `routing "${model.routing.kind}" needs a layer "mod", got ${model.pattern.join(", ")}`);
-    }
-  });
+export const modelSchema = fields.extend({ vocabSize }).superRefine(checkModel);
+
+/** The same before its tokenizer is known. */
+export const modelShapeSchema = fields.extend({ vocabSize: vocabSize.optional() }).superRefine(checkModel);
 
 export type ModelConfig = Readonly<z.output<typeof modelSchema>>;
 export type ModelInput = z.input<typeof modelSchema>;

@@ -1,0 +1,35 @@
+import { describe, expect, test } from "vitest";
+import { countFlops } from "../graph/index.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { trainStepGraph } from "../train/graphs.ts";
+import { forwardFlops, totalFlops, trainingFlops } from "./flops.ts";
+
+const models: Record<string, ModelConfig> = {
+  dense: tinyDense(),
+  "dense, grouped heads, SwiGLU, tied head": tinyDense({ nHead: 4, nKvHead: 2, mlp: "swiglu", tiedHead: true }),
+  mod: tinyMod(),
+  "mod, every block, odd capacity": tinyMod({ capacityRatio: 0.3 }, { pattern: ["mod"], mlp: "gelu" }),
+  "mod, no predictor": tinyMod({ predictor: null }),
+  "mod, no auxiliary loss": tinyMod({ auxiliary: null }),
+  random: tinyRandom("one"),
+};
+
+const optimizer = { beta1: 0.9, beta2: 0.99, epsilon: 1e-8, weightDecay: 0.1, decay: [], clipNorm: 1, routerRate: 1 };
+
+describe("training FLOPs = multiply-adds counted in the graph of a training step", () => {
+  for (const [name, config] of Object.entries(models)) {
+    test(name, () => {
+      const batchSize = 3;
+      const counted = countFlops(Object.values(trainStepGraph(config, batchSize, optimizer).outputs));
+      expect(totalFlops(trainingFlops(config)) * batchSize).toBe(counted);
+    });
+  }
+});
+
+test("the formula for ordinary attention, an ungated MLP and a dense model", () => {
+  const { seqLen: t, dModel: d, vocabSize: v, nLayer } = tinyDense();
+  expect(totalFlops(forwardFlops(tinyDense()))).toBe(
+    nLayer * (8 * t * d * d + 4 * t * t * d + 4 * t * d * 16) + 2 * d * v * t,
+  );
+});

@@ -1,0 +1,64 @@
+import { derived, type LayerKind, layerKinds, type ModelConfig } from "../model/config.ts";
+
+/** Floating-point operations by component, one multiply-add = 2. */
+export interface FlopCounts {
+  readonly projections: number;
+  /** The full square of scores, masked half included: it is what is computed. */
+  readonly attention: number;
+  readonly mlp: number;
+  readonly router: number;
+  readonly predictor: number;
+  readonly head: number;
+}
+
+export type FlopComponent = keyof FlopCounts;
+
+export const totalFlops = (counts: FlopCounts): number => Object.values(counts).reduce((a, b) => a + b, 0);
+
+/**
+ * The forward pass over one training sequence of T tokens, all matrix products that are computed. With n = T in a dense
+ * block and n = C in a routed one, d the model's width, k the keys' width, F the MLP's, V the vocabulary, h the predictor's:
+ *
+ *     projections n(4d² + 4dk) · attention 4n²d · MLP 4ndF (6ndF gated) · router 2dT · predictor 2T(dh + h) · head 2dVT
+ */
+export function forwardFlops(config: ModelConfig): FlopCounts {
+  const { dModel: d, seqLen: t, vocabSize, mlp, routing } = config;
+  const { dKv, dMlp, capacity } = derived(config);
+  const learned = routing.kind === "learned" ? routing : undefined;
+  const perLayer = (kind: LayerKind): FlopCounts => {
+    const n = kind === "dense" ? t : capacity;
+    const routed = kind === "mod" && learned !== undefined;
+    const h = (routed && learned.predictor?.width) || 0;
+    return {
+      projections: n * (4 * d * d + 4 * d * dKv),
+      attention: 4 * n * n * d,
+      mlp: (mlp === "swiglu" ? 6 : 4) * n * d * dMlp,
+      router: routed ? 2 * d * t : 0,
+      predictor: 2 * t * (d * h + h),
+      head: 0,
+    };
+  };
+  const layers = layerKinds(config).map(perLayer);
+  return addCounts([...layers, { ...NONE, head: 2 * d * vocabSize * t }]);
+}
+
+const NONE: FlopCounts = { projections: 0, attention: 0, mlp: 0, router: 0, predictor: 0, head: 0 };
+
+const addCounts = (counts: readonly FlopCounts[]): FlopCounts =>
+  counts.reduce((total, part) => mapCounts(total, (value, name) => value + part[name]));
+
+const mapCounts = (counts: FlopCounts, f: (value: number, name: FlopComponent) => number): FlopCounts =>
+  Object.fromEntries(Object.entries(counts).map(([name, value]) => [name, f(value, name as FlopComponent)])) as {
+    [K in FlopComponent]: number;
+  };
+
+/**
+ * Forward and backward pass over one training sequence: each product of the forward pass brings two of its size, one for
+ * each operand's gradient. The predictor's input needs none: it is read behind a stop.
+ */
+export function trainingFlops(config: ModelConfig): FlopCounts {
+  const { seqLen, dModel, routing } = config;
+  const width = (routing.kind === "learned" && routing.predictor?.width) || 0;
+  const saved = derived(config).nRouted * 2 * seqLen * dModel * width;
+  return mapCounts(forwardFlops(config), (value, name) => 3 * value - (name === "predictor" ? saved : 0));
+}

@@ -1,0 +1,83 @@
+import { crossEntropy, type DType, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
+import type { Rule } from "./causalMixtureOfDepths.ts";
+import { capacityOf, derived, type ModelConfig } from "./config.ts";
+import { type NoiseKey, routingNoise } from "./noise.ts";
+import { mapParameters, parameterList, transformerParameters } from "./parameters.ts";
+import { causalForward } from "./transformer.ts";
+
+/**
+ * The forward pass under one rule as a graph, for any number of sequences of any length up to the context.
+ *
+ * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
+ * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter.
+ * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens].
+ */
+export function causalGraph(
+  config: ModelConfig,
+  rule: Rule,
+  output: "logits" | "nll",
+  precision: Extract<DType, "float32" | "float64"> = "float32",
+): GraphDefinition {
+  const shape = ["batch", "tokens"];
+  const values = Object.fromEntries(
+    parameterList(config).map((spec) => [`value.${spec.name}`, input(precision, spec.shape)]),
+  );
+  const inputs = {
+    tokens: input("int32", shape),
+    positions: input("int64", shape),
+    documents: input("int32", shape),
+    valid: input("bool", shape),
+    capacities: input("int64", ["batch", 1]),
+    noise: input(precision, [...shape, derived(config).nRouted]),
+  };
+  const targets = input("int32", shape);
+  const parameters = mapParameters(transformerParameters(config), ({ name }) => values[`value.${name}`]!);
+  const { logits, decisions } = causalForward(parameters, { rule, ...inputs }, config);
+  const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
+    Object.entries(decision).map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
+  );
+  return {
+    name: `causal ${rule} ${output}`,
+    inputs: { ...inputs, ...(output === "nll" ? { targets } : {}), ...values },
+    outputs: {
+      ...(output === "nll" ? { nll: crossEntropy(logits, targets) } : { logits }),
+      ...Object.fromEntries(routing),
+    },
+  };
+}
+
+/** Sequences as they enter a causal graph: right-padded rows of one length. */
+export interface CausalBatch {
+  /** [B·T] */
+  readonly tokens: Int32Array;
+  /** [B·T]; zeros if not given. */
+  readonly documents?: Int32Array;
+  /** Tokens of each row that are not padding, [B]. */
+  readonly lengths: readonly number[];
+  /** T */
+  readonly width: number;
+  /** What the noise of each row is drawn from, [B]. */
+  readonly noiseKeys: readonly NoiseKey[];
+}
+
+/** The arrays to feed for a batch, apart from targets and parameters. */
+export function causalFeeds(batch: CausalBatch, config: ModelConfig) {
+  const { tokens, lengths, width } = batch;
+  const shape = [lengths.length, width];
+  const size = lengths.length * width;
+  const { nRouted, capacityRatio } = derived(config);
+  const capacities = lengths.map((length) => BigInt(capacityOf(capacityRatio, length)));
+  return {
+    tokens: { dtype: "int32", shape, data: tokens },
+    positions: { dtype: "int64", shape, data: BigInt64Array.from({ length: size }, (_, i) => BigInt(i % width)) },
+    documents: { dtype: "int32", shape, data: batch.documents ?? new Int32Array(size) },
+    valid: {
+      dtype: "bool",
+      shape,
+      data: Uint8Array.from({ length: size }, (_, i) => (i % width < lengths[Math.floor(i / width)]! ? 1 : 0)),
+    },
+    capacities: { dtype: "int64", shape: [lengths.length, 1], data: BigInt64Array.from(capacities) },
+    noise: { dtype: "float32", shape: [...shape, nRouted], data: routingNoise(batch.noiseKeys, width, nRouted) },
+  } as const;
+}

@@ -1,0 +1,97 @@
+import { type GraphDefinition, input, type Tensor } from "../../graph/index.ts";
+import { evaluate } from "../../graph/testing/gradientCheck.ts";
+import { float32, type HostTensors, int32 } from "../../runtime/executor.ts";
+import { type CausalBatch, causalFeeds, causalGraph } from "../causalGraph.ts";
+import type { Rule } from "../causalMixtureOfDepths.ts";
+import { derived, type ModelConfig, type ModelInput, modelSchema } from "../config.ts";
+import { routingNoise } from "../noise.ts";
+import { initialParameters, mapParameters, parameterList, transformerParameters } from "../parameters.ts";
+import { trainingForward } from "../transformer.ts";
+
+type Change = Partial<ModelInput>;
+type LearnedChange = Partial<Extract<NonNullable<ModelInput["routing"]>, { kind: "learned" }>>;
+
+/** A dense model of four blocks, small enough for exhaustive checks. Routers start large, so that choices are not ties. */
+export const tinyDense = (change: Change = {}): ModelConfig =>
+  modelSchema.parse({
+    ...{ vocabSize: 11, seqLen: 8, nLayer: 4, dModel: 8, nHead: 2, dMlp: 16, routerStd: 3 },
+    ...change,
+  });
+
+/** The same with every other block routed at half capacity. */
+export const tinyMod = (routing: LearnedChange = {}, change: Change = {}): ModelConfig =>
+  tinyDense({
+    pattern: ["dense", "mod"],
+    routing: { kind: "learned", capacityRatio: 0.5, predictor: { width: 4 }, ...routing },
+    ...change,
+  });
+
+export const tinyRandom = (gate: "linear" | "one", change: Change = {}): ModelConfig =>
+  tinyDense({ pattern: ["dense", "mod"], routing: { kind: "random", capacityRatio: 0.5, gate }, ...change });
+
+/**
+ * Parameters with which every part of the model matters: initial ones, made larger where they start near zero, and biases
+ * and gains moved off their constants.
+ */
+export function livelyParameters(config: ModelConfig, seed = 3): HostTensors {
+  const stretch = (name: string) => (/embedding|head|router/.test(name) ? 20 : 1.5);
+  return Object.fromEntries(
+    [...initialParameters(config, seed)].map(([name, { shape, data }]) => {
+      const factor = name.includes("router") ? 1 : stretch(name);
+      const values = data.map((x, i) => x * factor + (/[nN]orm|Bias/.test(name) ? 0.2 * Math.sin(i + 1) : 0));
+      return [`value.${name}`, float32(shape, values)];
+    }),
+  );
+}
+
+/** Token ids, all different within a row of up to `vocabSize`, so that no two router weights tie. */
+export const someTokens = (rows: number, width: number, vocabSize: number, seed = 0): Int32Array =>
+  Int32Array.from({ length: rows * width }, (_, i) => {
+    const [row, position] = [Math.floor(i / width), i % width];
+    return (position * 7 + row * 3 + seed) % vocabSize;
+  });
+
+/** Logits and choices of the training pass on rows of `seqLen` tokens. */
+export async function runTraining(
+  config: ModelConfig,
+  tokens: Int32Array,
+  parameters: HostTensors,
+  documents?: Int32Array,
+) {
+  const rows = tokens.length / config.seqLen;
+  const shape = [rows, config.seqLen];
+  const { nRouted } = derived(config);
+  const values = Object.fromEntries(parameterList(config).map((s) => [`value.${s.name}`, input("float32", s.shape)]));
+  const batch = { tokens: input("int32", shape), documents: input("int32", shape) };
+  const noise: Record<string, Tensor> =
+    config.routing.kind === "random" ? { noise: input("float32", [...shape, nRouted]) } : {};
+  const tree = mapParameters(transformerParameters(config), ({ name }) => values[`value.${name}`]!);
+  const { logits, routed } = trainingForward(tree, { ...batch, ...noise }, config);
+  const choices = routed.map(({ routedThrough }, i) => [`routedThrough.${i}`, routedThrough]);
+  const definition: GraphDefinition = {
+    name: "training forward",
+    inputs: { ...batch, ...noise, ...values },
+    outputs: { logits, ...Object.fromEntries(choices) },
+  };
+  const keys = Array.from({ length: rows }, (_, row) => ({ seed: 1, step: row }));
+  return evaluate(definition, {
+    ...parameters,
+    tokens: int32(shape, tokens),
+    documents: int32(shape, documents ?? new Int32Array(tokens.length)),
+    noise: float32([...shape, nRouted], routingNoise(keys, config.seqLen, nRouted)),
+  });
+}
+
+/** Logits and decisions of the pass under a rule. */
+export async function runCausal(
+  config: ModelConfig,
+  rule: Rule,
+  batch: Omit<CausalBatch, "noiseKeys">,
+  parameters: HostTensors,
+): Promise<HostTensors> {
+  const noiseKeys = batch.lengths.map((_, row) => ({ seed: 1, step: row }));
+  return evaluate(causalGraph(config, rule, "logits"), {
+    ...parameters,
+    ...causalFeeds({ ...batch, noiseKeys }, config),
+  });
+}
