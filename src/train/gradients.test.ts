@@ -32,7 +32,7 @@ function feedsOf(config: ModelConfig): Record<string, HostTensor> {
   const shape = [B, config.seqLen];
   const ints = (values: ArrayLike<number>) => host("int32", shape, Array.from(values));
   const { nRouted } = derived(config);
-  const keys = Array.from({ length: B }, (_, row) => ({ seed: 5, step: row }));
+  const keys = Array.from({ length: B }, (_, row) => ({ seed: 5, sequence: row }));
   const values = Object.entries(livelyParameters(config)).map(([name, { shape, data }]) => [
     name,
     host("float64", shape, Array.from(data as Float32Array)),

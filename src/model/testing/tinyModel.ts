@@ -73,7 +73,7 @@ export async function runTraining(
     inputs: { ...batch, ...noise, ...values },
     outputs: { logits, ...Object.fromEntries(choices) },
   };
-  const keys = Array.from({ length: rows }, (_, row) => ({ seed: 1, step: row }));
+  const keys = Array.from({ length: rows }, (_, row) => ({ seed: 1, sequence: row }));
   return evaluate(definition, {
     ...parameters,
     tokens: int32(shape, tokens),
@@ -89,7 +89,7 @@ export async function runCausal(
   batch: Omit<CausalBatch, "noiseKeys">,
   parameters: HostTensors,
 ): Promise<HostTensors> {
-  const noiseKeys = batch.lengths.map((_, row) => ({ seed: 1, step: row }));
+  const noiseKeys = batch.lengths.map((_, row) => ({ seed: 1, sequence: row }));
   return evaluate(causalGraph(config, rule, "logits"), {
     ...parameters,
     ...causalFeeds({ ...batch, noiseKeys }, config),

@@ -1,0 +1,236 @@
+import type { EvaluationBatch } from "../data/batch.ts";
+import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWindows.ts";
+import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
+import { RULES, type Rule } from "../model/causalMixtureOfDepths.ts";
+import { type ModelConfig, routedLayers } from "../model/config.ts";
+import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
+import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
+
+/** What evaluation reports on: the rules of a routed block, and `dense` for a model that has none. */
+export const EVALUATION_RULES = [...RULES, "dense"] as const;
+export type EvaluationRule = (typeof EVALUATION_RULES)[number];
+
+/** The routing of one rule, all routed layers together; null for a dense model. */
+export interface RuleRouting extends DecisionQuality {
+  /** Share of decisions equal to those of a pass that used top-k in every block. */
+  readonly agreement: number;
+}
+
+export interface RuleResult extends Partial<RuleRouting> {
+  /** Mean nats per token. */
+  readonly lossNats: number;
+  readonly bitsPerByte: number;
+  /** Share of the tokens that each layer computed; 1 for a dense layer. */
+  readonly capacityByLayer: readonly number[];
+}
+
+export interface EvaluationResult {
+  /** Tokens scored. */
+  readonly tokens: number;
+  /** UTF-8 bytes of the scored text. */
+  readonly bytes: number;
+  /** null: the model was not trained for the rule, or it does not apply. */
+  readonly rules: Readonly<Record<EvaluationRule, RuleResult | null>>;
+}
+
+/** One scored token under all rules. */
+export interface ScoredToken {
+  readonly id: number;
+  readonly lossNats: Readonly<Partial<Record<EvaluationRule, number>>>;
+  /** Layers that computed the token at whose position it is the target, routed layers only. */
+  readonly routed: Readonly<Partial<Record<EvaluationRule, readonly number[]>>>;
+}
+
+export interface EvaluateOptions {
+  readonly batchSize?: number;
+  /** All that apply, if not given. */
+  readonly rules?: readonly EvaluationRule[];
+  readonly seed?: number;
+  readonly onProgress?: (tokens: number) => void;
+  /** Called for every scored token, in the order of the text. */
+  readonly onToken?: (token: ScoredToken) => void;
+}
+
+/** Rules that a model can be evaluated under. Nothing ties r to a threshold in a model that was not trained for a rule. */
+export function applicableRules({ routing }: ModelConfig): EvaluationRule[] {
+  switch (routing.kind) {
+    case "none":
+      return ["dense"];
+    case "random":
+      return ["topk", "through", "around", "random"];
+    case "learned":
+      return RULES.filter(
+        (rule) =>
+          !(rule === "predictor" && routing.predictor === null) &&
+          !(rule === "auxiliary" && routing.auxiliary === null),
+      );
+  }
+}
+
+/** The rule a model samples with: its headline. The predictor's where there are two. */
+export function causalRule({ routing }: ModelConfig): EvaluationRule | null {
+  if (routing.kind === "none") return "dense";
+  if (routing.kind === "random") return "random";
+  if (routing.predictor !== null) return "predictor";
+  return routing.auxiliary !== null ? "auxiliary" : null;
+}
+
+/** Scores texts under rules. Compiled graphs stay for the next evaluation; `dispose` frees them. */
+export class Evaluator {
+  readonly #model: ModelConfig;
+  readonly #tokenBytes: Int32Array;
+  readonly #runtime: Runtime;
+  readonly #executors = new Map<EvaluationRule, Executor>();
+
+  /** @param tokenBytes UTF-8 bytes of each token, [V] */
+  constructor(model: ModelConfig, tokenBytes: Int32Array, runtime: Runtime) {
+    this.#model = model;
+    this.#tokenBytes = tokenBytes;
+    this.#runtime = runtime;
+  }
+
+  /**
+   * Teacher-forced loss of windows under each rule.
+   *
+   * @param parameters `value.NAME` for each parameter
+   */
+  async evaluate(
+    windows: Iterable<EvaluationWindow>,
+    parameters: HostTensors,
+    options: EvaluateOptions = {},
+  ): Promise<EvaluationResult> {
+    const { batchSize = 8, rules = applicableRules(this.#model), seed = 0 } = options;
+    const totals = new Map(rules.map((rule) => [rule, new RuleTotals(this.#model)]));
+    let [tokens, bytes, sequence] = [0, 0, 0];
+    for (const batch of evaluationBatches(windows, { batchSize, seqLen: this.#model.seqLen })) {
+      const noiseKeys = Array.from({ length: batchSize }, (_, row) => ({ seed, sequence: sequence + row }));
+      const outputs = await this.#scoreBatch(batch, parameters, rules, noiseKeys);
+      for (const [rule, output] of outputs) totals.get(rule)!.add(batch, output, outputs.get("topk"));
+      for (const target of scoredTargets(batch)) {
+        bytes += this.#tokenBytes[target]!;
+        tokens++;
+      }
+      sequence += batchSize;
+      if (options.onToken) emitTokens(batch, outputs, this.#model, options.onToken);
+      options.onProgress?.(tokens);
+    }
+    if (tokens === 0) throw new Error("evaluate: the text must have at least one token, got an empty text");
+    const result = (rule: EvaluationRule) => totals.get(rule)?.result(tokens, bytes) ?? null;
+    return {
+      tokens,
+      bytes,
+      rules: Object.fromEntries(EVALUATION_RULES.map((rule) => [rule, result(rule)])) as EvaluationResult["rules"],
+    };
+  }
+
+  async dispose(): Promise<void> {
+    for (const executor of this.#executors.values()) await executor.dispose();
+    this.#executors.clear();
+  }
+
+  async #scoreBatch(
+    batch: EvaluationBatch,
+    parameters: HostTensors,
+    rules: readonly EvaluationRule[],
+    noiseKeys: readonly { seed: number; sequence: number }[],
+  ): Promise<Map<EvaluationRule, HostTensors>> {
+    const { tokens, targets, seqLen: width, batchSize } = batch;
+    const feeds = {
+      ...causalFeeds({ tokens, lengths: [...batch.lengths], width, noiseKeys }, this.#model),
+      targets: int32([batchSize, width], targets),
+      ...parameters,
+    };
+    const outputs = new Map<EvaluationRule, HostTensors>();
+    for (const rule of rules) outputs.set(rule, await (await this.#executor(rule)).run(feeds));
+    return outputs;
+  }
+
+  async #executor(rule: EvaluationRule): Promise<Executor> {
+    const known = this.#executors.get(rule);
+    if (known !== undefined) return known;
+    // A dense model has no routed block: any rule gives the same graph.
+    const graphRule: Rule = rule === "dense" ? "through" : rule;
+    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll"));
+    this.#executors.set(rule, executor);
+    return executor;
+  }
+}
+
+/** Places of a padded batch that are scored, row by row. */
+function* scoredPlaces({ lengths, seqLen }: EvaluationBatch): Generator<number> {
+  for (const [row, length] of lengths.entries()) {
+    for (let t = 0; t < length; t++) yield row * seqLen + t;
+  }
+}
+
+function* scoredTargets(batch: EvaluationBatch): Generator<number> {
+  for (const place of scoredPlaces(batch)) yield batch.targets[place]!;
+}
+
+/** Sums over batches for one rule. */
+class RuleTotals {
+  readonly #model: ModelConfig;
+  readonly #routed: readonly number[];
+  readonly #through: number[];
+  #nats = 0;
+  #decisions = { top: 0, both: 0, agreeing: 0 };
+
+  constructor(model: ModelConfig) {
+    this.#model = model;
+    this.#routed = routedLayers(model);
+    this.#through = this.#routed.map(() => 0);
+  }
+
+  /** @param topk outputs of the pass that used top-k in every block, if there was one */
+  add(batch: EvaluationBatch, outputs: HostTensors, topk: HostTensors | undefined): void {
+    const nll = floats(outputs, "nll");
+    const places = [...scoredPlaces(batch)];
+    for (const place of places) this.#nats += nll[place]!;
+    for (let i = 0; i < this.#routed.length; i++) {
+      const through = outputs[`routedThrough.${i}`]!.data as Uint8Array;
+      const top = outputs[`top.${i}`]!.data as Uint8Array;
+      const reference = topk?.[`routedThrough.${i}`]!.data as Uint8Array | undefined;
+      for (const place of places) {
+        this.#through[i]! += through[place]!;
+        this.#decisions.top += top[place]!;
+        this.#decisions.both += through[place]! & top[place]!;
+        if (reference) this.#decisions.agreeing += through[place] === reference[place] ? 1 : 0;
+      }
+    }
+  }
+
+  result(tokens: number, bytes: number): RuleResult {
+    const capacityByLayer = Array<number>(this.#model.nLayer).fill(1);
+    for (const [i, layer] of this.#routed.entries()) capacityByLayer[layer] = this.#through[i]! / tokens;
+    return {
+      lossNats: this.#nats / tokens,
+      bitsPerByte: this.#nats / (Math.LN2 * bytes),
+      capacityByLayer,
+      ...(this.#routed.length > 0 ? this.#routing(tokens * this.#routed.length) : {}),
+    };
+  }
+
+  #routing(all: number): RuleRouting {
+    const chosen = this.#through.reduce((a, b) => a + b, 0);
+    const { top, both, agreeing } = this.#decisions;
+    return { ...decisionQuality(chosen, top, both, all), agreement: agreeing / all };
+  }
+}
+
+function emitTokens(
+  batch: EvaluationBatch,
+  outputs: ReadonlyMap<EvaluationRule, HostTensors>,
+  model: ModelConfig,
+  onToken: (token: ScoredToken) => void,
+): void {
+  const layers = routedLayers(model);
+  for (const place of scoredPlaces(batch)) {
+    const lossNats: Partial<Record<EvaluationRule, number>> = {};
+    const routed: Partial<Record<EvaluationRule, number[]>> = {};
+    for (const [rule, output] of outputs) {
+      lossNats[rule] = floats(output, "nll")[place]!;
+      routed[rule] = layers.filter((_, i) => output[`routedThrough.${i}`]!.data[place] === 1);
+    }
+    onToken({ id: batch.targets[place]!, lossNats, routed });
+  }
+}
