@@ -9,8 +9,9 @@
  * that place, or else at a line, a word, a character. A paragraph, line or word counts when it leaves validation
  * between half and one and a half of its fraction.
  */
-import type { Document } from "./document.ts";
+
 import { hashText, uniform } from "../random.ts";
+import type { Document } from "./document.ts";
 
 export type Part = "train" | "validation";
 

@@ -1,6 +1,6 @@
+import { hashText, randomBelow } from "../random.ts";
 import { type Batch, checkBatchShape } from "./batch.ts";
 import { seededPermutation } from "./permutation.ts";
-import { hashText, randomBelow } from "../random.ts";
 import type { TokenFile } from "./tokenFile.ts";
 
 export interface TrainBatchesOptions {

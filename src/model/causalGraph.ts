@@ -1,8 +1,8 @@
 import { crossEntropy, type DType, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
-import type { Rule } from "./causalMixtureOfDepths.ts";
 import { capacityOf, derived, type ModelConfig } from "./config.ts";
 import { type NoiseKey, routingNoise } from "./noise.ts";
 import { mapParameters, parameterList, transformerParameters } from "./parameters.ts";
+import type { Rule } from "./rules.ts";
 import { causalForward } from "./transformer.ts";
 
 /**

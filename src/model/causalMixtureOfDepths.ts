@@ -4,19 +4,7 @@ import { blockDelta } from "./block.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
 import { gated, gateOf, predictorLogits, routerWeights } from "./router.ts";
-
-/**
- * How a routed block decides when a model is evaluated or sampled from. All but `topk` look at one token alone, so they are
- * causal:
- *
- * - `topk`       among the C largest r of its sequence, as in training. Sees the future.
- * - `predictor`  the predictor's logit > 0
- * - `auxiliary`  r > 0, which is sigmoid(r) > 0.5
- * - `through`    always computed; `around`: never
- * - `random`     noise ~ N(0, 1) above its (1 − ratio) quantile; the causal rule of a model with random routing
- */
-export const RULES = ["topk", "predictor", "auxiliary", "through", "around", "random"] as const;
-export type Rule = (typeof RULES)[number];
+import type { Rule } from "./rules.ts";
 
 /** What a whole batch brings to each routed block. */
 export interface CausalContext {

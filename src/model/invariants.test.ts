@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { expectClose } from "../graph/testing/gradientCheck.ts";
 import { float32, floats } from "../runtime/executor.ts";
-import { RULES, type Rule } from "./causalMixtureOfDepths.ts";
 import { GATES, type ModelConfig } from "./config.ts";
+import { RULES, type Rule } from "./rules.ts";
 import {
   livelyParameters,
   runCausal,

@@ -1,19 +1,15 @@
 import type { EvaluationBatch } from "../data/batch.ts";
 import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWindows.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
-import { RULES, type Rule } from "../model/causalMixtureOfDepths.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
+import { applicableRules, EVALUATION_RULES, type EvaluationRule, type Rule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
 import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
 
-/** What evaluation reports on: the rules of a routed block, and `dense` for a model that has none. */
-export const EVALUATION_RULES = [...RULES, "dense"] as const;
-export type EvaluationRule = (typeof EVALUATION_RULES)[number];
-
 /** The routing of one rule, all routed layers together; null for a dense model. */
 export interface RuleRouting extends DecisionQuality {
-  /** Share of decisions equal to those of a pass that used top-k in every block. */
-  readonly agreement: number;
+  /** Share of decisions equal to those of a pass that used top-k in every block; null if that was not run. */
+  readonly agreement: number | null;
 }
 
 export interface RuleResult extends Partial<RuleRouting> {
@@ -49,30 +45,6 @@ export interface EvaluateOptions {
   readonly onProgress?: (tokens: number) => void;
   /** Called for every scored token, in the order of the text. */
   readonly onToken?: (token: ScoredToken) => void;
-}
-
-/** Rules that a model can be evaluated under. Nothing ties r to a threshold in a model that was not trained for a rule. */
-export function applicableRules({ routing }: ModelConfig): EvaluationRule[] {
-  switch (routing.kind) {
-    case "none":
-      return ["dense"];
-    case "random":
-      return ["topk", "through", "around", "random"];
-    case "learned":
-      return RULES.filter(
-        (rule) =>
-          !(rule === "predictor" && routing.predictor === null) &&
-          !(rule === "auxiliary" && routing.auxiliary === null),
-      );
-  }
-}
-
-/** The rule a model samples with: its headline. The predictor's where there are two. */
-export function causalRule({ routing }: ModelConfig): EvaluationRule | null {
-  if (routing.kind === "none") return "dense";
-  if (routing.kind === "random") return "random";
-  if (routing.predictor !== null) return "predictor";
-  return routing.auxiliary !== null ? "auxiliary" : null;
 }
 
 /** Scores texts under rules. Compiled graphs stay for the next evaluation; `dispose` frees them. */
@@ -174,6 +146,7 @@ class RuleTotals {
   readonly #through: number[];
   #nats = 0;
   #decisions = { top: 0, both: 0, agreeing: 0 };
+  #hasReference = false;
 
   constructor(model: ModelConfig) {
     this.#model = model;
@@ -184,17 +157,18 @@ class RuleTotals {
   /** @param topk outputs of the pass that used top-k in every block, if there was one */
   add(batch: EvaluationBatch, outputs: HostTensors, topk: HostTensors | undefined): void {
     const nll = floats(outputs, "nll");
+    this.#hasReference = topk !== undefined;
     const places = [...scoredPlaces(batch)];
     for (const place of places) this.#nats += nll[place]!;
     for (let i = 0; i < this.#routed.length; i++) {
       const through = outputs[`routedThrough.${i}`]!.data as Uint8Array;
       const top = outputs[`top.${i}`]!.data as Uint8Array;
-      const reference = topk?.[`routedThrough.${i}`]!.data as Uint8Array | undefined;
+      const reference = topk?.[`routedThrough.${i}`]?.data as Uint8Array | undefined;
       for (const place of places) {
         this.#through[i]! += through[place]!;
         this.#decisions.top += top[place]!;
         this.#decisions.both += through[place]! & top[place]!;
-        if (reference) this.#decisions.agreeing += through[place] === reference[place] ? 1 : 0;
+        if (through[place] === reference?.[place]) this.#decisions.agreeing++;
       }
     }
   }
@@ -213,7 +187,7 @@ class RuleTotals {
   #routing(all: number): RuleRouting {
     const chosen = this.#through.reduce((a, b) => a + b, 0);
     const { top, both, agreeing } = this.#decisions;
-    return { ...decisionQuality(chosen, top, both, all), agreement: agreeing / all };
+    return { ...decisionQuality(chosen, top, both, all), agreement: this.#hasReference ? agreeing / all : null };
   }
 }
 

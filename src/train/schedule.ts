@@ -1,6 +1,6 @@
+import type { Horizon, TrainConfig } from "../config/runConfig.ts";
 import { totalFlops, trainingFlops } from "../flops/flops.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { Horizon, TrainConfig } from "./config.ts";
 
 /** Counted training FLOPs of one step: all its sequences, forward and backward. */
 export const stepFlops = (model: ModelConfig, train: TrainConfig): number =>

@@ -1,17 +1,18 @@
+import { modelOf, type RunConfig } from "../config/runConfig.ts";
 import { validationWindows } from "../data/evaluationWindows.ts";
 import type { PreparedData } from "../data/openData.ts";
 import { tokenByteLengths } from "../data/tokenizer/tokenizer.ts";
 import { TrainBatches, type TrainPosition } from "../data/trainBatches.ts";
 import type { ModelConfig } from "../model/config.ts";
+import { causalRule, type EvaluationRule } from "../model/rules.ts";
 import { latestCheckpoint, removeCheckpointsAfter, type Skipped, writeCheckpoint } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
 import { MetricsWriter } from "../run/metrics.ts";
 import { runPaths } from "../run/runFolder.ts";
 import type { Runtime } from "../runtime/executor.ts";
-import { modelOf, type RunConfig } from "./config.ts";
-import { causalRule, type EvaluationResult, type EvaluationRule, Evaluator } from "./evaluate.ts";
+import { type EvaluationResult, Evaluator } from "./evaluate.ts";
 import { horizonSteps, learningRateAt, stepFlops, stepTokens } from "./schedule.ts";
-import { DivergedError, type StepResult, Trainer } from "./trainer.ts";
+import { type StepResult, Trainer } from "./trainer.ts";
 import { TrainingState } from "./trainingState.ts";
 
 /** What a run tells while it goes on. */
@@ -213,5 +214,3 @@ function headlineRules(model: ModelConfig): EvaluationRule[] {
     ...(routing.auxiliary ? (["auxiliary"] as const) : []),
   ];
 }
-
-export { DivergedError };

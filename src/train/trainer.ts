@@ -1,3 +1,4 @@
+import type { TrainConfig } from "../config/runConfig.ts";
 import type { Batch } from "../data/batch.ts";
 import { derived, type ModelConfig, routedLayers } from "../model/config.ts";
 import { routingNoise } from "../model/noise.ts";
@@ -12,7 +13,6 @@ import {
   int32,
   type Runtime,
 } from "../runtime/executor.ts";
-import type { TrainConfig } from "./config.ts";
 import { gradientGraph, LOSSES, needsNoise, trainStepGraph, updateGraph } from "./graphs.ts";
 import { stepScalars } from "./optimizer.ts";
 import { type LayerRouting, layerRouting } from "./routingMetrics.ts";

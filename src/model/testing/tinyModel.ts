@@ -2,10 +2,10 @@ import { type GraphDefinition, input, type Tensor } from "../../graph/index.ts";
 import { evaluate } from "../../graph/testing/gradientCheck.ts";
 import { float32, type HostTensors, int32 } from "../../runtime/executor.ts";
 import { type CausalBatch, causalFeeds, causalGraph } from "../causalGraph.ts";
-import type { Rule } from "../causalMixtureOfDepths.ts";
 import { derived, type ModelConfig, type ModelInput, modelSchema } from "../config.ts";
 import { routingNoise } from "../noise.ts";
 import { initialParameters, mapParameters, parameterList, transformerParameters } from "../parameters.ts";
+import type { Rule } from "../rules.ts";
 import { trainingForward } from "../transformer.ts";
 
 type Change = Partial<ModelInput>;

@@ -1,0 +1,101 @@
+import { Command, Option } from "commander";
+import { z } from "zod";
+import type { Output } from "./output.ts";
+import { suggestion, UsageError } from "./usage.ts";
+
+export interface ArgumentSpec {
+  readonly name: string;
+  readonly description: string;
+}
+
+/**
+ * A command. Its options are a zod schema: keys become flags (`topK`: `--top-k`), descriptions and defaults become help, and
+ * what the schema refuses is a usage error. Booleans are switches, arrays take several values.
+ */
+export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
+  readonly name: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** Required, in this order. */
+  readonly arguments?: readonly ArgumentSpec[];
+  readonly options: S;
+  readonly examples?: readonly string[];
+  /** Returns what `--json` prints. */
+  run(input: { args: readonly string[]; options: z.output<S>; output: Output }): Promise<unknown>;
+}
+
+export const defineCommand = <S extends z.ZodObject>(spec: CommandSpec<S>): CommandSpec<S> => spec;
+
+const kebab = (key: string): string => key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+
+interface Field {
+  readonly key: string;
+  readonly flag: string;
+  readonly description: string;
+  readonly default?: unknown;
+  readonly kind: "switch" | "list" | "value";
+  readonly placeholder: string;
+}
+
+function fieldsOf(schema: z.ZodObject): Field[] {
+  const { properties = {} } = z.toJSONSchema(schema, { io: "output", unrepresentable: "any" });
+  return Object.entries(properties).map(([key, property]) => {
+    const { type, enum: choices, default: initial, description = "" } = property as z.core.JSONSchema.JSONSchema;
+    const meta = schema.shape[key]!.meta() as { value?: string } | undefined;
+    const kind = type === "boolean" ? "switch" : type === "array" ? "list" : "value";
+    const placeholder = meta?.value ?? (choices ? choices.join("|") : type === "string" ? "text" : "n");
+    return { key, flag: `--${kebab(key)}`, description, default: initial, kind, placeholder };
+  });
+}
+
+const flagsOf = ({ flag, kind, placeholder }: Field): string =>
+  kind === "switch" ? flag : kind === "list" ? `${flag} <${placeholder}...>` : `${flag} <${placeholder}>`;
+
+/** The commander form of a command; `execute` is called with checked input. */
+export function toCommander(
+  spec: CommandSpec,
+  execute: (input: { args: string[]; options: Record<string, unknown> }) => Promise<void>,
+): Command {
+  const command = new Command(spec.name).summary(spec.summary).description(spec.description ?? spec.summary);
+  const fields = fieldsOf(spec.options);
+  for (const argument of spec.arguments ?? []) command.argument(`[${argument.name}]`, argument.description);
+  for (const field of fields) {
+    const isShown = field.default !== undefined && field.kind !== "switch" && String(field.default) !== "";
+    command.addOption(
+      new Option(flagsOf(field), isShown ? `${field.description} (default: ${field.default})` : field.description),
+    );
+  }
+  if (spec.examples)
+    command.addHelpText("after", `\nExamples:\n${spec.examples.map((line) => `  ${line}`).join("\n")}`);
+  // Unknown words are collected, so that all problems can be told at once.
+  command.allowUnknownOption().allowExcessArguments();
+  return command.action(async () => {
+    const words = command.args;
+    const given = spec.arguments?.length ?? 0;
+    const { options, problems } = checkOptions(spec.options, fields, command.opts());
+    const all = [...checkWords(words, spec, fields), ...problems];
+    if (all.length > 0) throw new UsageError(all);
+    await execute({ args: words.slice(0, given), options });
+  });
+}
+
+function checkWords(words: readonly string[], spec: CommandSpec, fields: readonly Field[]): string[] {
+  const wanted = spec.arguments ?? [];
+  const known = [...fields.map(({ flag }) => flag), "--help"];
+  const unknown = words.filter((word) => /^-[^\d]/.test(word)).map((word) => word.split("=")[0]!);
+  const problems = unknown.map((word) => `unknown option ${word}${suggestion(word, known)}`);
+  if (unknown.length > 0) return problems; // a word after an unknown option may be its value
+  for (const { name, description } of wanted.slice(words.length)) problems.push(`missing ${name}: ${description}`);
+  for (const word of words.slice(wanted.length)) problems.push(`unexpected argument "${word}"`);
+  return problems;
+}
+
+function checkOptions(schema: z.ZodObject, fields: readonly Field[], given: Record<string, unknown>) {
+  const result = schema.safeParse(given);
+  if (result.success) return { options: result.data, problems: [] };
+  const problems = result.error.issues.map(({ path, message }) => {
+    const field = fields.find(({ key }) => key === path[0]);
+    return `${field?.flag ?? path.join(".")}: ${message}, got ${JSON.stringify(given[String(path[0])] ?? null)}`;
+  });
+  return { options: {}, problems };
+}

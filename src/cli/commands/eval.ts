@@ -1,0 +1,102 @@
+import { z } from "zod";
+import { readDocuments } from "../../data/documents.ts";
+import { type EvaluationWindow, evaluationWindows, validationWindows } from "../../data/evaluationWindows.ts";
+import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
+import { openSavedModel, type SavedModel } from "../../run/savedModel.ts";
+import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
+import { defineCommand } from "../command.ts";
+import { percent, table } from "../format.ts";
+import type { Output } from "../output.ts";
+import { dataFor } from "../runTraining.ts";
+import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
+
+const options = z.strictObject({
+  data: z
+    .array(z.string())
+    .optional()
+    .describe("text to score (default: the run's validation part)")
+    .meta({ value: "path" }),
+  maxTokens: whole(1).optional().describe("score at most so many tokens of the validation part, evenly spread"),
+  batchSize: whole(1).default(8).describe("windows a pass"),
+  perToken: z.boolean().default(false).describe("also each token's loss and routing"),
+  ...checkpointOption,
+  ...runtimeOptions,
+  ...jsonOption,
+});
+
+export const evaluate = defineCommand({
+  name: "eval",
+  summary: "loss of a trained model under every routing rule",
+  description:
+    "Teacher-forced loss under top-k (which sees the future), under the causal rules the model was trained for, and under controls. Windows do not overlap; each starts with the end-of-text token.",
+  arguments: [{ name: "run", description: "run folder" }],
+  options,
+  examples: ["mod eval runs/small", "mod eval runs/small --data essay.txt --per-token --json"],
+  async run({ args: [dir], options: given, output }) {
+    const saved = openSavedModel(dir!, given.checkpoint);
+    for (const { dir: skipped, reason } of saved.skipped) output.note(`skipped ${skipped}: ${reason}`);
+    const { windows, total } = await windowsFor(saved, given, output);
+    const runtime = await makeRuntime(given);
+    const evaluator = new Evaluator(saved.model, tokenByteLengths(saved.tokenizer), runtime);
+    const line = output.progress("eval", Math.max(1, total));
+    const scored: ScoredToken[] = [];
+    const result = await evaluator.evaluate(windows, saved.parameters, {
+      batchSize: given.batchSize,
+      onProgress: (tokens) => line.update(tokens),
+      ...(given.perToken && { onToken: (token: ScoredToken) => scored.push(token) }),
+    });
+    line.done();
+    await evaluator.dispose();
+    printResult(result, output);
+    const text = (id: number) => saved.tokenizer.decode([id], { specialTokens: true });
+    const tokens = scored.map(({ id, ...rest }) => ({ id, text: text(id), ...rest }));
+    if (given.perToken) for (const token of tokens) output.print(tokenLine(token));
+    return given.perToken ? { tokenCount: result.tokens, ...result, tokens } : result;
+  },
+});
+
+async function windowsFor(saved: SavedModel, { data, maxTokens }: z.output<typeof options>, output: Output) {
+  const { tokenizer, model, config } = saved;
+  if (data === undefined) {
+    const prepared = await dataFor(config, output);
+    const windows = validationWindows(prepared.validation, model.seqLen, maxTokens === undefined ? {} : { maxTokens });
+    return { windows, total: windows.tokens };
+  }
+  const windows: EvaluationWindow[] = [];
+  for await (const { text } of readDocuments(data, { textColumn: config.data.textColumn })) {
+    windows.push(...evaluationWindows(tokenizer.encode(text), model.seqLen, tokenizer.endOfText));
+  }
+  return { windows, total: windows.reduce((sum, { length }) => sum + length, 0) };
+}
+
+function printResult({ tokens, bytes, rules }: EvaluationResult, output: Output): void {
+  output.print(`${tokens} tokens, ${bytes} bytes`);
+  const share = (value: number | null | undefined) => (value === null || value === undefined ? "-" : percent(value));
+  const rows = Object.entries(rules).flatMap(([rule, result]) => {
+    if (result === null) return [];
+    const { lossNats, bitsPerByte, capacityByLayer, accuracy, precision, recall, f1, agreement } = result;
+    const capacity = capacityByLayer.map((x) => (100 * x).toFixed(1)).join(" ");
+    const quality = [accuracy, precision, recall, f1, agreement].map(share);
+    return [[rule, lossNats.toFixed(4), bitsPerByte.toFixed(4), ...quality, capacity]];
+  });
+  const headings = [
+    "rule",
+    "nats/token",
+    "bits/byte",
+    "accuracy",
+    "precision",
+    "recall",
+    "F1",
+    "agreement",
+    "capacity by layer, %",
+  ];
+  output.print(table(headings, rows));
+}
+
+const tokenLine = ({ text, lossNats, routed }: Omit<ScoredToken, "id"> & { text: string }): string => {
+  const parts = Object.entries(lossNats).map(([rule, nats]) => {
+    const layers = routed[rule as keyof typeof routed] ?? [];
+    return `${rule} ${nats.toFixed(3)} [${layers.join(" ")}]`;
+  });
+  return `${JSON.stringify(text)}\t${parts.join("\t")}`;
+};

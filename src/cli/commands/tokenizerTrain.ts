@@ -1,0 +1,39 @@
+import { z } from "zod";
+import { readDocuments } from "../../data/documents.ts";
+import { trainBpe } from "../../data/tokenizer/trainBpe.ts";
+import { tokenizerHash } from "../../data/tokenizerHash.ts";
+import { writeFileAtomic } from "../../run/atomic.ts";
+import { defineCommand } from "../command.ts";
+import { jsonOption, whole } from "../sharedOptions.ts";
+
+const options = z.strictObject({
+  data: z.array(z.string()).default(["sotu"]).describe("files, folders, - or sotu").meta({ value: "path" }),
+  out: z.string().default("tokenizer.json").describe("file to write").meta({ value: "file" }),
+  vocabSize: whole(257).default(4096).describe("tokens in the vocabulary, bytes and special tokens included"),
+  textColumn: z.string().default("text").describe("field of .jsonl, column of .parquet"),
+  ...jsonOption,
+});
+
+export const tokenizerTrain = defineCommand({
+  name: "train",
+  summary: "train a byte-level BPE vocabulary",
+  options,
+  examples: ["mod tokenizer train --data books/ --vocab-size 8192 --out books.json"],
+  async run({ options: { data, out, vocabSize, textColumn }, output }) {
+    const line = output.progress("vocabulary", vocabSize);
+    const texts = async function* () {
+      for await (const { text } of readDocuments(data, { textColumn })) yield text;
+    };
+    const { tokenizer, distinctPieces, shortfall } = await trainBpe(texts(), {
+      vocabSize,
+      onProgress: (progress) => {
+        if ("tokens" in progress) line.update(progress.tokens);
+      },
+    });
+    line.done();
+    writeFileAtomic(out, `${JSON.stringify(tokenizer.toJson())}\n`);
+    if (shortfall) output.note(shortfall);
+    output.print(`${tokenizer.vocabSize} tokens from ${distinctPieces} distinct words; written to ${out}`);
+    return { file: out, vocabSize: tokenizer.vocabSize, distinctPieces, hash: tokenizerHash(tokenizer), shortfall };
+  },
+});

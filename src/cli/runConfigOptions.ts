@@ -1,0 +1,25 @@
+import { z } from "zod";
+import { applyOverrides } from "../config/overrides.ts";
+import { findPreset, PRESETS } from "../config/presets.ts";
+import { type RunConfig, type RunInput, resolveConfig } from "../config/runConfig.ts";
+import { suggestion, UsageError } from "./usage.ts";
+
+export const presetOptions = {
+  preset: z.string().default("small").describe("what to start from; mod presets lists them").meta({ value: "name" }),
+  set: z.array(z.string()).default([]).describe("change a value of the configuration").meta({ value: "path=value" }),
+};
+
+/** The preset as it is written in the source. */
+export function presetConfig(name: string): RunInput {
+  const preset = findPreset(name);
+  if (preset) return preset.config;
+  const names = PRESETS.map((known) => known.name);
+  throw new UsageError([`--preset: unknown preset "${name}"${suggestion(name, names)}; mod presets lists them`]);
+}
+
+/** The configuration of a preset with changes, checked. */
+export const presetWithOverrides = (
+  preset: string,
+  overrides: readonly string[],
+  changes: Partial<RunInput> = {},
+): RunConfig => resolveConfig(applyOverrides({ ...presetConfig(preset), ...changes }, overrides));

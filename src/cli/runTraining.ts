@@ -1,0 +1,90 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import type { RunConfig } from "../config/runConfig.ts";
+import { resolveConfig } from "../config/runConfig.ts";
+import { openOrPrepareData } from "../data/dataCache.ts";
+import type { PreparedData } from "../data/openData.ts";
+import { DATA_FILES } from "../data/openData.ts";
+import type { JsonObject } from "../run/json.ts";
+import { lockRun } from "../run/lock.ts";
+import { cleanRun, createRun, openRun } from "../run/runFolder.ts";
+import { trainRun } from "../train/trainRun.ts";
+import type { Output } from "./output.ts";
+import { showPreparation } from "./prepareProgress.ts";
+import { makeRuntime } from "./sharedOptions.ts";
+import { TrainDisplay } from "./trainProgress.ts";
+
+const CACHE_DIR = path.join(".mod", "data");
+
+export interface TrainingOutcome {
+  readonly dir: string;
+  readonly step: number;
+  readonly steps: number;
+  readonly finished: boolean;
+}
+
+/** Data of a configuration, prepared if need be, with progress lines. */
+export async function dataFor({ data }: RunConfig, output: Output): Promise<PreparedData> {
+  const preparation = showPreparation(output);
+  try {
+    return await openOrPrepareData(data, { cacheDir: CACHE_DIR, onProgress: preparation.onProgress });
+  } finally {
+    preparation.done();
+  }
+}
+
+/** Makes the run folder of a new run. Its configuration names its sources absolutely and its vocabulary's size. */
+export function startRun(dir: string, config: RunConfig, data: PreparedData): void {
+  const sources = config.data.sources.map((source) => (source === "sotu" ? source : path.resolve(source)));
+  const resolved: RunConfig = {
+    ...config,
+    data: { ...config.data, sources },
+    model: { ...config.model, vocabSize: data.tokenizer.vocabSize },
+  };
+  const tokenizerJson = readFileSync(path.join(data.dir, DATA_FILES.tokenizer), "utf8");
+  createRun(dir, { config: resolved as unknown as JsonObject, tokenizerJson });
+}
+
+/**
+ * Trains a run folder to its end, or until Ctrl-C, which finishes the step and saves; a second one ends at once.
+ */
+export async function continueRun(
+  dir: string,
+  output: Output,
+  overrides: Parameters<typeof makeRuntime>[0] = {},
+): Promise<TrainingOutcome> {
+  const config = resolveConfig(openRun(dir).config);
+  const lock = lockRun(dir);
+  if (lock.message) output.note(lock.message);
+  const stop = new AbortController();
+  const interrupt = () => {
+    if (stop.signal.aborted) process.exit(130);
+    stop.abort();
+    output.note("\nfinishing the step; Ctrl-C again ends at once");
+  };
+  process.on("SIGINT", interrupt);
+  process.on("SIGTERM", interrupt);
+  try {
+    cleanRun(dir);
+    const data = await dataFor(config, output);
+    const runtime = await makeRuntime({ ...config.runtime, ...withoutUndefined(overrides) });
+    const display = new TrainDisplay(output);
+    let outcome: TrainingOutcome = { dir, step: 0, steps: 0, finished: false };
+    for await (const event of trainRun({ dir, config, data, runtime, signal: stop.signal })) {
+      display.show(event);
+      if (event.kind === "done" || event.kind === "interrupted") {
+        outcome = { dir, step: event.step, steps: event.steps, finished: event.kind === "done" };
+      }
+    }
+    data.close();
+    if (!outcome.finished) output.note(`saved at step ${outcome.step}; go on with: mod train --resume ${dir}`);
+    return outcome;
+  } finally {
+    process.off("SIGINT", interrupt);
+    process.off("SIGTERM", interrupt);
+    lock.release();
+  }
+}
+
+const withoutUndefined = <T extends object>(value: T): Partial<T> =>
+  Object.fromEntries(Object.entries(value).filter(([, item]) => item !== undefined)) as Partial<T>;
