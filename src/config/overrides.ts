@@ -34,7 +34,8 @@ function setPath(target: Record<string, unknown>, path: readonly string[], value
   const [key, ...rest] = path as [string, ...string[]];
   if (key === "__proto__") throw new OverrideError(`--set: "${key}" is no field`);
   if (rest.length === 0) {
-    if (key === "kind" && target.kind !== value) for (const other of Object.keys(target)) delete target[other];
+    const isOtherKind = key === "kind" && Object.hasOwn(target, key) && target[key] !== value;
+    if (isOtherKind) for (const other of Object.keys(target)) delete target[other];
     target[key] = value;
     return;
   }

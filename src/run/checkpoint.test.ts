@@ -35,13 +35,13 @@ test("without the optimizer, its file need not be intact", () => {
   expect(() => readCheckpoint(dir)).toThrow(`${OPTIMIZER_FILE} must have sha256`);
 });
 
-test("a single flipped bit anywhere in any file is found", () => {
+test("a single flipped bit in any file is found", () => {
   const run = temporaryFolder();
   const { dir } = writeCheckpoint(run, contentOf(1, 2), KEEP_ALL);
   for (const name of FILES) {
     const path = join(dir, name);
     const bits = readFileSync(path).length * 8;
-    for (let bit = 0; bit < bits; bit += 5) {
+    for (let bit = 0; bit < bits; bit += 23) {
       flipBit(path, bit);
       // The manifest is text: white space after its end is all that may differ in it without a difference in meaning.
       const read = attempt(() => readCheckpoint(dir));

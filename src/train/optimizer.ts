@@ -73,7 +73,7 @@ export function adamW(
 }
 
 const globalNorm = (gradients: readonly Tensor[]): Tensor =>
-  sqrt(gradients.map(sumOfSquares).reduce((a, b) => add(a, b)));
+  sqrt(gradients.map((gradient) => sumOfSquares(gradient)).reduce((a, b) => add(a, b)));
 
 /** min(1, clipNorm / norm), or undefined for 1. */
 function clipFactor(norm: Tensor, { clipNorm }: OptimizerConfig): Tensor | undefined {

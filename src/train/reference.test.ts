@@ -16,7 +16,8 @@ import { type OptimizerConfig, stepScalars } from "./optimizer.ts";
 
 /**
  * This library in single precision against PyTorch in double precision. `reference/` holds the other implementation, written
- * from docs/MODEL.md alone, and what it made of three tiny models. An error is relative to the largest value of its array.
+ * from the equations of docs/MODEL.md, and what it made of three tiny models. An error is relative to the largest value of
+ * its array.
  */
 const TOLERANCE = {
   /** Logits, losses and gradients of one pass, and the parameters after one update. */

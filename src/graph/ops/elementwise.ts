@@ -1,5 +1,5 @@
 import { applyOne, type Operation } from "../operation.ts";
-import { broadcastShapes, type DType, GraphError, isFloat, staticSize, type Tensor } from "../tensor.ts";
+import { broadcastShapes, type DType, GraphError, isFloat, normalizeAxis, staticSize, type Tensor } from "../tensor.ts";
 import { sum, sumTo } from "./broadcast.ts";
 import { scalar } from "./source.ts";
 
@@ -131,13 +131,19 @@ const stopGradientOperation: Operation<object> = {
   emit: (_emitter, _node, inputs) => inputs,
 };
 
-/** Σ x² over all elements, a scalar, in one pass; no gradient. */
-export const sumOfSquares = (x: Tensor): Tensor => applyOne(sumOfSquaresOperation, [x], {});
+/** Σ x² over axes, which stay as size 1, in one pass; over all axes, if none are given, to a scalar. No gradient. */
+export const sumOfSquares = (x: Tensor, axes?: readonly number[]): Tensor =>
+  applyOne(sumOfSquaresOperation, [x], {
+    axes: axes?.map((axis) => normalizeAxis("sumOfSquares", axis, x.shape.length)),
+  });
 
-const sumOfSquaresOperation: Operation<object> = {
+const sumOfSquaresOperation: Operation<{ axes: readonly number[] | undefined }> = {
   name: "sumOfSquares",
-  infer: ([x]) => [{ dtype: x!.dtype, shape: [] }],
-  emit: (emitter, _, inputs) => emitter.add("ReduceSumSquare", inputs, { attributes: { keepdims: 0 } }),
+  infer: ([x], { axes }) => [
+    { dtype: x!.dtype, shape: axes ? x!.shape.map((dim, i) => (axes.includes(i) ? 1 : dim)) : [] },
+  ],
+  emit: (emitter, { attributes: { axes } }, inputs) =>
+    emitter.add("ReduceSumSquare", inputs, { attributes: axes ? { axes, keepdims: 1 } : { keepdims: 0 } }),
 };
 
 /** The mean over all elements, of static shape. */

@@ -61,7 +61,8 @@ export function expectClose(
   let worst = { index: -1, error: 0 };
   for (let i = 0; i < expected.length; i++) {
     const error = Math.abs(actual[i]! - expected[i]!) / Math.max(1, Math.abs(expected[i]!));
-    if (!(error <= worst.error)) worst = { index: i, error };
+    if (error > worst.error || Number.isNaN(error)) worst = { index: i, error };
+    if (Number.isNaN(error)) break;
   }
   const { index, error } = worst;
   expect(error <= tolerance, `${what}[${index}]: ${actual[index]} should be ${expected[index]} (error ${error})`).toBe(
@@ -72,7 +73,7 @@ export function expectClose(
 type Formula = (inputs: Tensor[]) => Tensor;
 
 /** Loss Σ w·f(inputs) with fixed uneven weights w, its gradients, and f itself, in one precision. */
-function lossGraph(precision: "float32" | "float64", inputs: readonly CheckedInput[], formula: Formula) {
+export function lossGraph(precision: "float32" | "float64", inputs: readonly CheckedInput[], formula: Formula) {
   const tensors = inputs.map(({ dtype, shape }) => input(dtype ?? precision, shape));
   const y = formula(tensors);
   const size = y.shape.reduce<number>((a, b) => a * (b as number), 1);
