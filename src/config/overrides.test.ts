@@ -1,7 +1,11 @@
 import { expect, test } from "vitest";
 import { applyOverrides, OverrideError } from "./overrides.ts";
 
-const config = { seed: 0, model: { nLayer: 4, pattern: ["dense"] }, train: { horizon: { kind: "flops", budget: 1e9 } } };
+const config = {
+  seed: 0,
+  model: { nLayer: 4, pattern: ["dense"] },
+  train: { horizon: { kind: "flops", budget: 1e9 } },
+};
 
 test("a path leads into the configuration, which itself stays as it was", () => {
   expect(applyOverrides(config, ["model.nLayer=6"]).model).toEqual({ nLayer: 6, pattern: ["dense"] });
@@ -39,7 +43,9 @@ test("later overrides see what earlier ones made", () => {
 
 test("an override without a path or without = is refused", () => {
   for (const wrong of ["", "=1", "model.nLayer"]) {
-    expect(() => applyOverrides(config, [wrong])).toThrow(new OverrideError(`--set: must be path=value, got "${wrong}"`));
+    expect(() => applyOverrides(config, [wrong])).toThrow(
+      new OverrideError(`--set: must be path=value, got "${wrong}"`),
+    );
   }
 });
 

@@ -35,8 +35,10 @@ describe("defaults", () => {
 
   test("of learned routing train an auxiliary loss and a predictor; null leaves either out", () => {
     const routing = (change: object) =>
-      resolveConfig({ model: { ...model, pattern: ["mod"], routing: { kind: "learned", ...change } }, train: { horizon } })
-        .model.routing;
+      resolveConfig({
+        model: { ...model, pattern: ["mod"], routing: { kind: "learned", ...change } },
+        train: { horizon },
+      }).model.routing;
     expect(routing({})).toEqual({
       kind: "learned",
       capacityRatio: 0.125,
@@ -64,7 +66,9 @@ describe("problems", () => {
       ["train.horizon", "budget"],
       ["train.optimizer", "momentum"],
     ])
-      expect(problems).toContainEqual(expect.stringMatching(new RegExp(`^${place!.replace("(top)", "\\(top\\)")}: .*"${key}"`)));
+      expect(problems).toContainEqual(
+        expect.stringMatching(new RegExp(`^${place!.replace("(top)", "\\(top\\)")}: .*"${key}"`)),
+      );
     expect(problems).toHaveLength(5);
   });
 
@@ -73,7 +77,12 @@ describe("problems", () => {
       seed: -1,
       model: { ...model, nHead: 3, pattern: ["dense", "dense", "mod"] },
       data: { validationFraction: 1 },
-      train: { batchSize: 0, horizon: { kind: "days" }, learningRate: { warmup: 2 }, optimizer: { beta1: 1, clipNorm: 0 } },
+      train: {
+        batchSize: 0,
+        horizon: { kind: "days" },
+        learningRate: { warmup: 2 },
+        optimizer: { beta1: 1, clipNorm: 0 },
+      },
       runtime: { provider: "abacus" },
     });
     const places = problems.map((problem) => problem.split(":")[0]);
@@ -88,7 +97,11 @@ describe("problems", () => {
 
   test("of what fields are to one another are reported beside problems of single fields of the model", () => {
     const problems = problemsOf({ model: { ...model, nHead: 3, rotaryBase: 0, nope: 1 }, train: { horizon } });
-    expect(problems.map((problem) => problem.split(":")[0]).sort()).toEqual(["model", "model.nHead", "model.rotaryBase"]);
+    expect(problems.map((problem) => problem.split(":")[0]).sort()).toEqual([
+      "model",
+      "model.nHead",
+      "model.rotaryBase",
+    ]);
   });
 
   test.each([
@@ -168,7 +181,9 @@ const inputs = fc.record({
       fc.record({ kind: fc.constant("flops"), budget: real(1, 1e18) }),
     ),
     learningRate: maybe(fc.record({ peak: real(1e-6, 1), warmup: real(0.01, 1) })),
-    optimizer: maybe(fc.record({ clipNorm: fc.option(real(0.1, 5)), decay: fc.subarray(["matrix", "norm", "router"]) })),
+    optimizer: maybe(
+      fc.record({ clipNorm: fc.option(real(0.1, 5)), decay: fc.subarray(["matrix", "norm", "router"]) }),
+    ),
   }),
 });
 
@@ -205,8 +220,14 @@ describe("properties", () => {
       fc.string(),
     );
     const path = fc.array(key, { minLength: 1, maxLength: 4 }).map((keys) => keys.join("."));
-    const value = fc.oneof(fc.jsonValue().map((x) => JSON.stringify(x)), fc.string());
-    const override = fc.oneof(fc.tuple(path, value).map(([at, to]) => `${at}=${to}`), fc.string());
+    const value = fc.oneof(
+      fc.jsonValue().map((x) => JSON.stringify(x)),
+      fc.string(),
+    );
+    const override = fc.oneof(
+      fc.tuple(path, value).map(([at, to]) => `${at}=${to}`),
+      fc.string(),
+    );
     const preset = findPreset("tiny")!.config;
     fc.assert(
       fc.property(fc.array(override, { maxLength: 4 }), (overrides) => {

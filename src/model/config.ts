@@ -64,6 +64,7 @@ const fields = z.strictObject({
   tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
   rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
   normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
+  embeddingStd: z.number().gt(0).default(0.02).describe("standard deviation of the embedding's initial values"),
   routerStd: z.number().gt(0).default(0.02).describe("standard deviation of the router's initial weights"),
 });
 

@@ -91,16 +91,15 @@ export function transformerParameters(config: ModelConfig): TransformerParameter
     return kind === "dense" ? { kind, block } : { kind, block, ...routerParameters(`layers.${i}`, config) };
   });
   return {
-    embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: EMBEDDING_STD }, "embedding"),
+    embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: config.embeddingStd }, "embedding"),
     layers,
     finalNorm: norm("finalNorm", dModel),
-    ...(config.tiedHead
-      ? {}
-      : { head: new ParameterSpec("head", [dModel, vocabSize], { std: EMBEDDING_STD }, "matrix") }),
+    ...(config.tiedHead ? {} : { head: new ParameterSpec("head", [dModel, vocabSize], { std: HEAD_STD }, "matrix") }),
   };
 }
 
-const EMBEDDING_STD = 0.02;
+/** Small, so that the first logits are near 0 and the first loss near ln V. */
+const HEAD_STD = 0.02;
 
 const norm = (name: string, width: number) => new ParameterSpec(name, [width], { fill: 1 }, "norm");
 

@@ -18,7 +18,10 @@ import type { RoutedLayer } from "../model/mixtureOfDepths.ts";
 import type { TransformerParameters } from "../model/parameters.ts";
 import { type TrainingInputs, trainingForward } from "../model/transformer.ts";
 
-/** The parts of the training loss, each a scalar; a part that the model does not train is a constant 0. */
+/**
+ * The parts of the training loss, each a scalar. `auxiliary` and `zLoss` are measured in every model with a learned router, also where
+ * they have no weight in the total; parts that the model has not are a constant 0.
+ */
 export interface Objective {
   /** What is differentiated: lm + weight·auxiliary + predictor + weight·zLoss. */
   readonly total: Tensor;
