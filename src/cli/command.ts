@@ -48,6 +48,18 @@ function fieldsOf(schema: z.ZodObject): Field[] {
   });
 }
 
+/** Commander ends at the first problem; this one keeps it, so that all problems can be told at once. */
+class KeepsProblems extends Command {
+  readonly flagsWithoutValue: string[] = [];
+
+  override error(message: string): never {
+    const [flag] = /--[\w-]+/.exec(message) ?? [];
+    if (flag === undefined) throw new UsageError([message.replace(/^error: /, "")]);
+    this.flagsWithoutValue.push(flag);
+    return undefined as never;
+  }
+}
+
 const flagsOf = ({ flag, kind, placeholder }: Field): string =>
   kind === "switch" ? flag : kind === "list" ? `${flag} <${placeholder}...>` : `${flag} <${placeholder}>`;
 
@@ -56,7 +68,7 @@ export function toCommander(
   spec: CommandSpec,
   execute: (input: { args: string[]; options: Record<string, unknown> }) => Promise<void>,
 ): Command {
-  const command = new Command(spec.name).summary(spec.summary).description(spec.description ?? spec.summary);
+  const command = new KeepsProblems(spec.name).summary(spec.summary).description(spec.description ?? spec.summary);
   const fields = fieldsOf(spec.options);
   for (const argument of spec.arguments ?? []) command.argument(`[${argument.name}]`, argument.description);
   for (const field of fields) {
@@ -72,30 +84,58 @@ export function toCommander(
   return command.action(async () => {
     const words = command.args;
     const given = spec.arguments?.length ?? 0;
-    const { options, problems } = checkOptions(spec.options, fields, command.opts());
-    const all = [...checkWords(words, spec, fields), ...problems];
+    const { options, problems } = checkOptions(spec.options, fields, command.opts(), command.flagsWithoutValue);
+    const all = [...checkWords(words, spec, fields, command.opts()), ...problems];
     if (all.length > 0) throw new UsageError(all);
     await execute({ args: words.slice(0, given), options });
   });
 }
 
-function checkWords(words: readonly string[], spec: CommandSpec, fields: readonly Field[]): string[] {
+function checkWords(
+  words: readonly string[],
+  spec: CommandSpec,
+  fields: readonly Field[],
+  given: Record<string, unknown>,
+): string[] {
   const wanted = spec.arguments ?? [];
   const known = [...fields.map(({ flag }) => flag), "--help"];
-  const unknown = words.filter((word) => /^-[^\d]/.test(word)).map((word) => word.split("=")[0]!);
+  const isOption = (word: string) => /^-[^\d]/.test(word);
+  const unknown = words.filter(isOption).map((word) => word.split("=")[0]!);
   const problems = unknown.map((word) => `unknown option ${word}${suggestion(word, known)}`);
+  const plain = words.filter((word) => !isOption(word));
+  const greedy = fields.find(({ key, kind }) => kind === "list" && given[key] !== undefined);
+  const hint = greedy ? ` (${greedy.flag} takes all words after it; put ${wanted[0]?.name} first)` : "";
+  for (const { name, description } of wanted.slice(plain.length))
+    problems.push(`missing ${name}: ${description}${hint}`);
   if (unknown.length > 0) return problems; // a word after an unknown option may be its value
-  for (const { name, description } of wanted.slice(words.length)) problems.push(`missing ${name}: ${description}`);
-  for (const word of words.slice(wanted.length)) problems.push(`unexpected argument "${word}"`);
+  for (const word of plain.slice(wanted.length)) problems.push(`unexpected argument "${word}"`);
   return problems;
 }
 
-function checkOptions(schema: z.ZodObject, fields: readonly Field[], given: Record<string, unknown>) {
-  const result = schema.safeParse(given);
-  if (result.success) return { options: result.data, problems: [] };
-  const problems = result.error.issues.map(({ path, message }) => {
-    const field = fields.find(({ key }) => key === path[0]);
-    return `${field?.flag ?? path.join(".")}: ${message}, got ${JSON.stringify(given[String(path[0])] ?? null)}`;
+function checkOptions(
+  schema: z.ZodObject,
+  fields: readonly Field[],
+  given: Record<string, unknown>,
+  flagsWithoutValue: readonly string[],
+) {
+  const problems = flagsWithoutValue.map((flag) => {
+    const { placeholder } = fields.find((field) => field.flag === flag)!;
+    return `${flag} needs a value: ${flag} <${placeholder}>`;
   });
+  const result = schema.safeParse(given);
+  if (result.success) return { options: result.data, problems };
+  for (const issue of result.error.issues) {
+    const field = fields.find(({ key }) => key === issue.path[0]);
+    if (!flagsWithoutValue.includes(field?.flag ?? "")) problems.push(optionProblem(issue, field, given));
+  }
   return { options: {}, problems };
+}
+
+function optionProblem(issue: z.core.$ZodIssue, field: Field | undefined, given: Record<string, unknown>): string {
+  const flag = field?.flag ?? issue.path.join(".");
+  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], given);
+  if (value === undefined) return `${flag} is needed: ${field?.description}`;
+  const choices = issue.code === "invalid_value" ? issue.values.map(String) : [];
+  const rule = choices.length > 0 ? `must be one of ${choices.join(", ")}` : issue.message;
+  return `${flag}: ${rule}, got ${JSON.stringify(value)}${suggestion(String(value), choices)}`;
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
+import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { type CommandSpec, toCommander } from "./command.ts";
+import type { CommandSpec } from "./command.ts";
 import { Output } from "./output.ts";
 import { suggestion, UsageError } from "./usage.ts";
 
 const BAD_USAGE = 2;
+/** As of a process that SIGPIPE ends. */
+const BROKEN_PIPE = 141;
 
 /** Commands by name, two words for a group; loaded when needed, so that `mod --help` is fast. */
 const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Promise<CommandSpec> }>> = {
@@ -37,76 +40,110 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
   },
 };
 
-async function execute(spec: CommandSpec, args: string[], options: Record<string, unknown>): Promise<void> {
-  const output = new Output(options.json === true);
-  const document = await spec.run({ args, options: options as never, output });
-  if (output.json) output.document(document);
+const NAMES = Object.keys(COMMANDS);
+const FIRST_WORDS = [...new Set(NAMES.map((name) => name.split(" ")[0]!))];
+
+/** Second words of a group; none for a command of one word. */
+const innerNames = (group: string | undefined): string[] =>
+  NAMES.filter((name) => name.startsWith(`${group} `)).map((name) => name.split(" ")[1]!);
+
+/** The command or group that the words begin with, as far as they name one. */
+function knownPath([first = "", second = ""]: readonly string[]): string[] {
+  if (!FIRST_WORDS.includes(first)) return [];
+  return innerNames(first).includes(second) ? [first, second] : [first];
 }
 
-/** The program with one command loaded, or with all of them named only. */
-async function buildProgram(words: readonly string[]): Promise<Command> {
+const isHelp = (word: string | undefined): boolean => word === "--help" || word === "-h";
+const isVersion = (word: string | undefined): boolean => word === "--version" || word === "-V";
+
+/** What is wrong with the words that should name a command. */
+function commandProblem(words: readonly string[], path: readonly string[]): string | undefined {
+  const next = words[path.length];
+  if (isHelp(next) || (path.length === 0 && isVersion(next))) return undefined;
+  const choices = path.length === 0 ? FIRST_WORDS : path.length === 1 ? innerNames(path[0]) : [];
+  if (choices.length === 0) return undefined;
+  const name = [...path, next].join(" ");
+  if (next === undefined) return `a command is needed: mod ${[...path, choices.join("|")].join(" ")}`;
+  if (!next.startsWith("-")) return `unknown command "${name}"${suggestion(next, choices)}`;
+  return `unknown option ${next}; a command's options stand after its name`;
+}
+
+/** The program with one command loaded, and all others named only. */
+async function buildProgram(chosen: string): Promise<Command> {
   const program = new Command("mod")
     .description("Mixture-of-Depths language models: train, evaluate, sample, look into.")
-    .version("0.1.0")
-    .exitOverride();
-  const chosen = Object.keys(COMMANDS).find((name) => name === words.slice(0, name.split(" ").length).join(" "));
-  for (const [name, { summary, load }] of Object.entries(COMMANDS)) {
-    const command =
-      name === chosen
-        ? await load().then((spec) => toCommander(spec, ({ args, options }) => execute(spec, args, options)))
-        : new Command(name.split(" ").at(-1)).summary(summary).description(summary);
+    .version(version())
+    .exitOverride()
+    .addHelpText("after", "\nmod COMMAND --help tells a command's options. Start with: mod demo");
+  for (const name of NAMES) {
+    const command = name === chosen ? await load(name) : named(name.split(" ").at(-1)!, COMMANDS[name]!.summary);
     parentOf(program, name).addCommand(command.exitOverride());
   }
   return program;
 }
+
+async function load(name: string): Promise<Command> {
+  const { toCommander } = await import("./command.ts");
+  const spec = await COMMANDS[name]!.load();
+  return toCommander(spec, async ({ args, options }) => {
+    const output = new Output(options.json === true);
+    const document = await spec.run({ args, options: options as never, output });
+    if (output.json) output.document(document);
+  });
+}
+
+const named = (name: string, summary: string): Command => new Command(name).summary(summary).description(summary);
 
 /** The program itself, or the group that the first of two words names. */
 function parentOf(program: Command, name: string): Command {
   const [group, inner] = name.split(" ");
   if (inner === undefined) return program;
   const known = program.commands.find((command) => command.name() === group);
-  return known ?? program.command(group!).summary(COMMANDS[name]!.summary).exitOverride();
+  if (known) return known;
+  const made = named(group!, COMMANDS[name]!.summary).exitOverride().helpCommand(false);
+  program.addCommand(made);
+  return made;
 }
 
-function checkCommand(words: readonly string[]): void {
-  const [first, second] = words.filter((word) => !word.startsWith("-"));
-  const names = Object.keys(COMMANDS);
-  const groups = new Set(names.map((name) => name.split(" ")[0]!));
-  if (first === undefined)
-    throw new UsageError([words.length === 0 ? "a command is needed" : `unknown option ${words[0]}`]);
-  if (first === "help") return;
-  if (!groups.has(first)) throw new UsageError([`unknown command "${first}"${suggestion(first, [...groups])}`]);
-  const inner = names.filter((name) => name.startsWith(`${first} `)).map((name) => name.split(" ")[1]!);
-  if (inner.length > 0 && !inner.includes(second ?? "")) {
-    throw new UsageError([`mod ${first} needs one of: ${inner.join(", ")}${suggestion(second ?? "", inner)}`]);
-  }
+/** The version in package.json, which lies as far above dist/cli as above src/cli. */
+function version(): string {
+  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }
 
-async function main(words: readonly string[]): Promise<number> {
+async function main(given: readonly string[]): Promise<number> {
+  const words = given[0] === "help" ? [...given.slice(1), "--help"] : given;
+  const path = knownPath(words);
   try {
-    if (!words.some((word) => ["--help", "-h", "--version", "-V"].includes(word))) checkCommand(words);
-    const program = await buildProgram(words);
+    const problem = commandProblem(words, path);
+    if (problem !== undefined) throw new UsageError([problem]);
+    const program = await buildProgram(path.join(" "));
     program.configureOutput({ outputError: () => {} });
     await program.parseAsync([...words], { from: "user" });
     return process.exitCode === undefined ? 0 : Number(process.exitCode);
   } catch (error) {
-    return report(error, words);
+    return report(error, path);
   }
 }
 
-function report(error: unknown, words: readonly string[]): number {
+function report(error: unknown, path: readonly string[]): number {
   if (error instanceof CommanderError && error.exitCode === 0) return 0;
-  const isUsage = error instanceof UsageError || error instanceof CommanderError;
   const { name, message, stack } = error as Error;
-  const isConfig = name === "ConfigError" || name === "OverrideError";
-  if (isUsage) {
-    const command = words.filter((word) => !word.startsWith("-")).slice(0, 1);
+  if (error instanceof UsageError || error instanceof CommanderError) {
     const problems = error instanceof UsageError ? error.problems : [message.replace(/^error: /, "")];
-    process.stderr.write(
-      `${problems.map((problem) => `mod: ${problem}\n`).join("")}See mod ${[...command, "--help"].join(" ")}\n`,
-    );
-  } else process.stderr.write(`mod: ${process.env.MOD_DEBUG ? stack : message}\n`);
-  return isUsage || isConfig ? BAD_USAGE : 1;
+    const lines = problems.map((problem) => `mod: ${problem}\n`).join("");
+    process.stderr.write(`${lines}See ${["mod", ...path, "--help"].join(" ")}\n`);
+    return BAD_USAGE;
+  }
+  process.stderr.write(`mod: ${process.env.MOD_DEBUG ? stack : message}\n`);
+  return name === "ConfigError" || name === "OverrideError" ? BAD_USAGE : 1;
+}
+
+// Whoever read the output has seen enough: `mod presets | head -1`.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code !== "EPIPE") throw error;
+    process.exit(BROKEN_PIPE);
+  });
 }
 
 process.exitCode = await main(process.argv.slice(2));

@@ -4,16 +4,24 @@ import { findPreset, PRESETS } from "../config/presets.ts";
 import { type RunConfig, type RunInput, resolveConfig } from "../config/runConfig.ts";
 import { suggestion, UsageError } from "./usage.ts";
 
+export const setOption = {
+  set: z
+    .array(z.string().regex(/^[^=]/, "must be path=value").regex(/=/, "must be path=value"))
+    .default([])
+    .describe("change values of the configuration, such as train.horizon.steps=50")
+    .meta({ value: "path=value" }),
+};
+
 export const presetOptions = {
   preset: z.string().default("small").describe("what to start from; mod presets lists them").meta({ value: "name" }),
-  set: z.array(z.string()).default([]).describe("change a value of the configuration").meta({ value: "path=value" }),
+  ...setOption,
 };
 
 /** The preset as it is written in the source. */
 export function presetConfig(name: string): RunInput {
   const preset = findPreset(name);
   if (preset) return preset.config;
-  const names = PRESETS.map((known) => known.name);
+  const names = PRESETS.flatMap((known) => [known.name.replace(/-mod$/, ""), known.name]);
   throw new UsageError([`--preset: unknown preset "${name}"${suggestion(name, names)}; mod presets lists them`]);
 }
 

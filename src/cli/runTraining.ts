@@ -33,12 +33,14 @@ export async function dataFor({ data }: RunConfig, output: Output): Promise<Prep
   }
 }
 
-/** Makes the run folder of a new run. Its configuration names its sources absolutely and its vocabulary's size. */
+/** Makes the run folder of a new run. Its configuration names its files absolutely and its vocabulary's size. */
 export function startRun(dir: string, config: RunConfig, data: PreparedData): void {
   const sources = config.data.sources.map((source) => (source === "sotu" ? source : path.resolve(source)));
+  const { tokenizer } = config.data;
+  const absolute = tokenizer.kind === "file" ? { ...tokenizer, path: path.resolve(tokenizer.path) } : tokenizer;
   const resolved: RunConfig = {
     ...config,
-    data: { ...config.data, sources },
+    data: { ...config.data, sources, tokenizer: absolute },
     model: { ...config.model, vocabSize: data.tokenizer.vocabSize },
   };
   const tokenizerJson = readFileSync(path.join(data.dir, DATA_FILES.tokenizer), "utf8");

@@ -1,12 +1,25 @@
 import { z } from "zod";
 import { PROVIDERS, type Provider, type Runtime } from "../runtime/executor.ts";
 
+/** The number that a word of the command line is; NaN for none. `Number` alone takes an empty word for 0. */
+const fromWord = z.string().transform((word) => (word.trim() === "" ? Number.NaN : Number(word)));
+
 /** A whole number from the command line. */
-export const whole = (least: number) => z.coerce.number().pipe(z.int().min(least));
+export function whole(least: number) {
+  const error = `must be a whole number of at least ${least}`;
+  return fromWord.pipe(z.int({ error }).min(least, { error }));
+}
 
 /** A number from the command line. */
-export const real = (least: number, most = Number.POSITIVE_INFINITY) =>
-  z.coerce.number().pipe(z.number().min(least).max(most));
+export function real(least: number, most?: number) {
+  const error = `must be a number ${most === undefined ? `of at least ${least}` : `from ${least} to ${most}`}`;
+  return fromWord.pipe(
+    z
+      .number({ error })
+      .min(least, { error })
+      .max(most ?? Number.MAX_VALUE, { error }),
+  );
+}
 
 export const jsonOption = { json: z.boolean().default(false).describe("print one JSON document on standard output") };
 

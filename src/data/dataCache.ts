@@ -38,7 +38,13 @@ export async function openOrPrepareData(
   }
   const dir = path.join(cacheDir, cacheKey(choice));
   if (existsSync(path.join(dir, DATA_FILES.summary))) return openData(dir);
-  return prepareData({ ...choice, seed: choice.splitSeed, outDir: dir, ...(onProgress && { onProgress }) });
+  try {
+    return await prepareData({ ...choice, seed: choice.splitSeed, outDir: dir, ...(onProgress && { onProgress }) });
+  } catch (error) {
+    // Another process may have prepared the same meanwhile.
+    if (existsSync(path.join(dir, DATA_FILES.summary))) return openData(dir);
+    throw error;
+  }
 }
 
 /** The folder, if the only source is one that `prepareData` made. */

@@ -64,7 +64,11 @@ const fields = z.strictObject({
   tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
   rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
   normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
-  embeddingStd: z.number().gt(0).default(0.02).describe("standard deviation of the embedding's initial values"),
+  embeddingStd: z
+    .number()
+    .gt(0)
+    .optional()
+    .describe("standard deviation of the embedding's initial values; 1, or 0.02 with a tied head, if not given"),
   routerStd: z.number().gt(0).default(0.02).describe("standard deviation of the router's initial weights"),
 });
 
@@ -127,6 +131,8 @@ export function derived(config: ModelConfig) {
     nKvHead,
     dKv: nKvHead * headDim,
     dMlp: config.dMlp ?? 4 * config.dModel,
+    // A residual stream that starts at scale 1 (docs/EXPERIMENTS.md); a tied head would make its first logits too large.
+    embeddingStd: config.embeddingStd ?? (config.tiedHead ? 0.02 : 1),
     capacityRatio: ratio,
     capacity: capacityOf(ratio, config.seqLen),
     nRouted: routedLayers(config).length,

@@ -91,7 +91,7 @@ export function transformerParameters(config: ModelConfig): TransformerParameter
     return kind === "dense" ? { kind, block } : { kind, block, ...routerParameters(`layers.${i}`, config) };
   });
   return {
-    embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: config.embeddingStd }, "embedding"),
+    embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: derived(config).embeddingStd }, "embedding"),
     layers,
     finalNorm: norm("finalNorm", dModel),
     ...(config.tiedHead ? {} : { head: new ParameterSpec("head", [dModel, vocabSize], { std: HEAD_STD }, "matrix") }),

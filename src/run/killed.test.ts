@@ -1,33 +1,23 @@
 /** A process that writes checkpoints without a pause is killed at random moments: what it reported is always there. */
-import { execFileSync, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { latestCheckpoint } from "./checkpoint.ts";
 import { lockRun } from "./lock.ts";
 import { MetricsWriter, readMetrics } from "./metrics.ts";
 import { cleanRun } from "./runFolder.ts";
+import { builtSources } from "./testing/builtSources.ts";
 import { contentOf } from "./testing/content.ts";
 import { temporaryFolder } from "./testing/temporaryFolder.ts";
 
 const ROUNDS = 8;
-const root = resolve(import.meta.dirname, "../..");
-let built = "";
+const built = builtSources(["run/runFolder.ts", "run/metrics.ts", "run/testing/content.ts"]);
 
-beforeAll(() => {
-  built = mkdtempSync(join(tmpdir(), "mod-built-"));
-  writeFileSync(join(built, "package.json"), '{"type":"module"}');
-  writeFileSync(join(built, "tsconfig.json"), JSON.stringify(buildConfig()));
-  symlinkSync(join(root, "node_modules"), join(built, "node_modules"));
-  execFileSync(process.execPath, [join(root, "node_modules/typescript/bin/tsc"), "--project", built]);
-  writeFileSync(join(built, "writer.mjs"), WRITER);
-});
-
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+beforeAll(() => writeFileSync(built.path("writer.mjs"), WRITER));
 
 test(`kill -9 in the middle of writing, ${ROUNDS} times over`, async () => {
   const run = temporaryFolder();
@@ -53,7 +43,7 @@ test(`kill -9 in the middle of writing, ${ROUNDS} times over`, async () => {
 
 /** Runs the writer, kills it `afterMs` after its first report, and gives the last step it reported as saved. */
 async function writeUntilKilled(run: string, afterMs: number): Promise<number> {
-  const child = spawn(process.execPath, [join(built, "writer.mjs"), run], { stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(process.execPath, [built.path("writer.mjs"), run], { stdio: ["ignore", "pipe", "inherit"] });
   let saved = 0;
   const lines = createInterface(child.stdout);
   lines.on("line", (line) => {
@@ -71,20 +61,6 @@ function upTo(step: number, run: string): number[] {
   const records = readMetrics(join(run, "metrics.jsonl")).length;
   expect([step, step + 1]).toContain(records);
   return Array.from({ length: records }, (_, i) => i + 1);
-}
-
-function buildConfig(): object {
-  return {
-    extends: join(root, "tsconfig.json"),
-    compilerOptions: {
-      noEmit: false,
-      rootDir: join(root, "src"),
-      outDir: built,
-      typeRoots: [join(root, "node_modules/@types")],
-    },
-    include: [],
-    files: ["run/runFolder.ts", "run/metrics.ts", "run/testing/content.ts"].map((file) => join(root, "src", file)),
-  };
 }
 
 const WRITER = `

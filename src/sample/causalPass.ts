@@ -26,7 +26,8 @@ export function chooseRule({ model, dir }: Pick<SavedModel, "model" | "dir">, as
   }
   const learned = routing.kind === "learned" ? routing : undefined;
   if ((asked === "predictor" && !learned?.predictor) || (asked === "auxiliary" && !learned?.auxiliary)) {
-    throw new Error(`rule: ${dir} must be trained with a ${asked} to use the rule "${asked}", got none`);
+    const part = asked === "auxiliary" ? "an auxiliary loss" : "a predictor";
+    throw new Error(`rule: ${dir} must be trained with ${part} to use the rule "${asked}", got none`);
   }
   return asked;
 }

@@ -42,7 +42,7 @@ export async function* generate(
   const { tokens = 200, seed = 0, temperature = 0.8, topK = 0, topP = 1 } = options;
   const { tokenizer, model } = saved;
   const pass = await CausalPass.create(saved, chooseRule(saved, options.rule), runtime, seed);
-  const decoder = new TextDecoder();
+  const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   const sequence = [tokenizer.endOfText, ...tokenizer.encode(prompt)];
   try {
     for (let i = 0; i < tokens && options.signal?.aborted !== true; i++) {

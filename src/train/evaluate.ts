@@ -39,7 +39,7 @@ export interface ScoredToken {
 
 export interface EvaluateOptions {
   readonly batchSize?: number;
-  /** All that apply, if not given. */
+  /** All that apply, if not given; those that don't are null in the result. */
   readonly rules?: readonly EvaluationRule[];
   readonly seed?: number;
   readonly onProgress?: (tokens: number) => void;
@@ -71,7 +71,8 @@ export class Evaluator {
     parameters: HostTensors,
     options: EvaluateOptions = {},
   ): Promise<EvaluationResult> {
-    const { batchSize = 8, rules = applicableRules(this.#model), seed = 0 } = options;
+    const { batchSize = 8, seed = 0 } = options;
+    const rules = applicableRules(this.#model).filter((rule) => options.rules?.includes(rule) ?? true);
     const totals = new Map(rules.map((rule) => [rule, new RuleTotals(this.#model)]));
     let [tokens, bytes, sequence] = [0, 0, 0];
     for (const batch of evaluationBatches(windows, { batchSize, seqLen: this.#model.seqLen })) {

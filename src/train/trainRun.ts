@@ -152,6 +152,8 @@ class RunInProgress {
     const result = await this.#trainer.step(this.#state, batches, step, learningRate);
     const stepMs = performance.now() - started;
     this.#step = step;
+    // A checkpoint keeps the loss of its own weights only.
+    this.#validationLoss = undefined;
     const [tokens, flops] = [stepTokens(this.#model, train), stepFlops(this.#model, train)];
     const record: StepRecord = {
       step,
@@ -198,7 +200,6 @@ class RunInProgress {
       },
       { keepLast, keepBest },
     );
-    this.#validationLoss = undefined;
     return { kind: "checkpoint", step: this.#step, dir };
   }
 }

@@ -32,7 +32,7 @@ async function trainSteps(
   train: TrainConfig,
   steps: number,
   batchesOf: (step: number) => readonly Batch[],
-  { rate = 1e-3, until = (_: StepResult) => false } = {},
+  { rate = 1e-3, until = (_: StepResult): boolean => false } = {},
 ): Promise<Session> {
   const trainer = await Trainer.create(model, train, SEED, runtime);
   const state = TrainingState.initial(model, SEED);

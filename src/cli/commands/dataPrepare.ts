@@ -10,11 +10,12 @@ const options = z.strictObject({
   tokenizer: z
     .string()
     .optional()
-    .describe("bytes, gpt2, or a tokenizer.json; a BPE vocabulary is trained if not given"),
+    .describe("bytes, gpt2, or a tokenizer.json (default: a BPE vocabulary is trained)")
+    .meta({ value: "name|file" }),
   vocabSize: whole(257).default(4096).describe("size of the vocabulary that is trained"),
   validationFraction: real(0, 1).default(0.05).describe("share of the documents that is held out"),
   seed: whole(0).default(0).describe("seed of the split"),
-  textColumn: z.string().default("text").describe("field of .jsonl, column of .parquet"),
+  textColumn: z.string().default("text").describe("field of .jsonl, column of .parquet").meta({ value: "name" }),
   ...jsonOption,
 });
 
@@ -28,7 +29,7 @@ export const dataPrepare = defineCommand({
   name: "prepare",
   summary: "turn text into token files",
   description:
-    "Reads documents, trains a vocabulary on the training part unless one is given, and writes token files for training and validation.",
+    "Reads documents, trains a vocabulary on the training part unless one is given, and writes a folder of token files for training and validation, to be trained on with mod train --data DIR.",
   options,
   examples: [
     "mod data prepare --out data/sotu",

@@ -5,7 +5,7 @@ import { openSavedModel } from "../../run/savedModel.ts";
 import { chooseRule } from "../../sample/causalPass.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
-import { presetWithOverrides } from "../runConfigOptions.ts";
+import { presetWithOverrides, setOption } from "../runConfigOptions.ts";
 import { continueRun, dataFor, startRun } from "../runTraining.ts";
 import { jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
 import { evaluate } from "./eval.ts";
@@ -17,7 +17,7 @@ const PROMPT = "My fellow citizens, the state of our Union is";
 const options = z.strictObject({
   out: z.string().default("runs/demo").describe("run folder; an unfinished one is gone on with").meta({ value: "dir" }),
   preset: z.string().default("small").describe("what to train").meta({ value: "name" }),
-  set: z.array(z.string()).default([]).describe("change a value of the configuration").meta({ value: "path=value" }),
+  ...setOption,
   ...runtimeOptions,
   ...jsonOption,
 });
@@ -36,7 +36,7 @@ export const demo = defineCommand({
       output.note(`State of the Union: ${train.documents} speeches, ${train.tokens} tokens to train on`);
       startRun(out, config, data);
       data.close();
-    }
+    } else output.note(`${out} is there: its model is shown, trained on if need be; another --out trains another`);
     const training = await continueRun(out, output, { provider, threads });
     if (!training.finished) {
       process.exitCode = 130;

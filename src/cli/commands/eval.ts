@@ -9,6 +9,7 @@ import { percent, table } from "../format.ts";
 import type { Output } from "../output.ts";
 import { dataFor } from "../runTraining.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
+import { UsageError } from "../usage.ts";
 
 const options = z.strictObject({
   data: z
@@ -16,9 +17,11 @@ const options = z.strictObject({
     .optional()
     .describe("text to score (default: the run's validation part)")
     .meta({ value: "path" }),
-  maxTokens: whole(1).optional().describe("score at most so many tokens of the validation part, evenly spread"),
+  maxTokens: whole(1)
+    .optional()
+    .describe("score at most so many tokens of the validation part, evenly spread (one window at least)"),
   batchSize: whole(1).default(8).describe("windows a pass"),
-  perToken: z.boolean().default(false).describe("also each token's loss and routing"),
+  perToken: z.boolean().default(false).describe("also each token's loss and routing under each rule"),
   ...checkpointOption,
   ...runtimeOptions,
   ...jsonOption,
@@ -28,14 +31,17 @@ export const evaluate = defineCommand({
   name: "eval",
   summary: "loss of a trained model under every routing rule",
   description:
-    "Teacher-forced loss under top-k (which sees the future), under the causal rules the model was trained for, and under controls. Windows do not overlap; each starts with the end-of-text token.",
+    "Teacher-forced loss under top-k (which sees the future), under the causal rules the model was trained for, and under controls (through, around, random). Windows do not overlap; each starts with the end-of-text token. --json prints {tokens, bytes, rules}; with --per-token, tokens is the list of tokens and tokenCount their number.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
   examples: ["mod eval runs/small", "mod eval runs/small --data essay.txt --per-token --json"],
   async run({ args: [dir], options: given, output }) {
+    if (given.data !== undefined && given.maxTokens !== undefined) {
+      throw new UsageError(["--max-tokens is for the run's validation part; leave it out where --data is given"]);
+    }
     const saved = openSavedModel(dir!, given.checkpoint);
     for (const { dir: skipped, reason } of saved.skipped) output.note(`skipped ${skipped}: ${reason}`);
-    const { windows, total } = await windowsFor(saved, given, output);
+    const { windows, total, close } = await windowsFor(saved, given, output);
     const runtime = await makeRuntime(given);
     const evaluator = new Evaluator(saved.model, tokenByteLengths(saved.tokenizer), runtime);
     const line = output.progress("eval", Math.max(1, total));
@@ -46,6 +52,7 @@ export const evaluate = defineCommand({
       ...(given.perToken && { onToken: (token: ScoredToken) => scored.push(token) }),
     });
     line.done();
+    close();
     await evaluator.dispose();
     printResult(result, output);
     const text = (id: number) => saved.tokenizer.decode([id], { specialTokens: true });
@@ -60,13 +67,13 @@ async function windowsFor(saved: SavedModel, { data, maxTokens }: z.output<typeo
   if (data === undefined) {
     const prepared = await dataFor(config, output);
     const windows = validationWindows(prepared.validation, model.seqLen, maxTokens === undefined ? {} : { maxTokens });
-    return { windows, total: windows.tokens };
+    return { windows, total: windows.tokens, close: prepared.close };
   }
   const windows: EvaluationWindow[] = [];
   for await (const { text } of readDocuments(data, { textColumn: config.data.textColumn })) {
     windows.push(...evaluationWindows(tokenizer.encode(text), model.seqLen, tokenizer.endOfText));
   }
-  return { windows, total: windows.reduce((sum, { length }) => sum + length, 0) };
+  return { windows, total: windows.reduce((sum, { length }) => sum + length, 0), close: () => {} };
 }
 
 function printResult({ tokens, bytes, rules }: EvaluationResult, output: Output): void {

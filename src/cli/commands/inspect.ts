@@ -1,3 +1,5 @@
+import { mkdirSync } from "node:fs";
+import path from "node:path";
 import { z } from "zod";
 import { RULES } from "../../model/rules.ts";
 import type { RoutingMap } from "../../render/routingMap.ts";
@@ -8,12 +10,15 @@ import { chooseRule } from "../../sample/causalPass.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
-import { UsageError } from "../usage.ts";
 
 const options = z.strictObject({
   text: z.string().describe("text to look at"),
   rule: z.enum(RULES).optional().describe("which rule decides (default: the model's causal rule)"),
-  out: z.array(z.string()).default([]).describe("also draw the map as .svg or .png").meta({ value: "file" }),
+  out: z
+    .array(z.string().regex(/\.(svg|png)$/, "must end in .svg or .png"))
+    .default([])
+    .describe("also draw the map as .svg or .png")
+    .meta({ value: "file" }),
   plain: z.boolean().default(false).describe("no colour, ASCII only"),
   ...checkpointOption,
   ...runtimeOptions,
@@ -23,12 +28,12 @@ const options = z.strictObject({
 export const inspect = defineCommand({
   name: "inspect",
   summary: "which layers compute which tokens of a text",
+  description:
+    "Draws which layers compute which tokens of a text: layers as rows, tokens as columns. A text longer than the model's context is read in stretches that each start with the end-of-text token.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
   examples: ['mod inspect runs/small --text "My fellow citizens" --out map.svg map.png'],
   async run({ args: [dir], options: given, output }) {
-    const bad = given.out.filter((file) => !/\.(svg|png)$/.test(file));
-    if (bad.length > 0) throw new UsageError([`--out: files must end in .svg or .png, got ${bad.join(", ")}`]);
     const saved = openSavedModel(dir!, given.checkpoint);
     const rule = chooseRule(saved, given.rule);
     const routing = await routingOf(saved, given.text, rule, await makeRuntime(given));
@@ -36,6 +41,7 @@ export const inspect = defineCommand({
     const { color, width } = output.style;
     output.print(renderRoutingMap(map, { color: color && !given.plain, width, unicode: !given.plain }));
     for (const file of given.out) {
+      mkdirSync(path.dirname(file), { recursive: true });
       writeFileAtomic(file, await draw(map, file));
       output.note(`drawn: ${file}`);
     }

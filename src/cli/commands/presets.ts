@@ -10,6 +10,8 @@ import { jsonOption } from "../sharedOptions.ts";
 export const presets = defineCommand({
   name: "presets",
   summary: "list the presets",
+  description:
+    "Lists the presets that --preset names. A size alone names its Mixture-of-Depths variant: small is small-mod.",
   options: z.strictObject(jsonOption),
   async run({ output }) {
     const rows = PRESETS.map(({ name, summary, config }) => {

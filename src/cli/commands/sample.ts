@@ -20,7 +20,8 @@ const options = z.strictObject({
 export const sample = defineCommand({
   name: "sample",
   summary: "continue a prompt",
-  description: "Samples token by token under the causal rule, from the prompt's first token on.",
+  description:
+    "Continues a prompt token by token, routing under the causal rule from the prompt's first token on. Ends after --tokens tokens or where the model ends the document.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
   examples: ['mod sample runs/small --prompt "The state of the Union" --tokens 100'],
@@ -42,6 +43,7 @@ export const sample = defineCommand({
     }
     output.print();
     process.off("SIGINT", interrupt);
+    if (stop.signal.aborted) process.exitCode = 130;
     const seconds = (performance.now() - started) / 1000;
     return {
       prompt,

@@ -6,16 +6,23 @@ import { type RunInput, resolveConfig } from "../../config/runConfig.ts";
 import { readMetrics } from "../../run/metrics.ts";
 import { runPaths } from "../../run/runFolder.ts";
 import { defineCommand } from "../command.ts";
-import { presetConfig, presetOptions } from "../runConfigOptions.ts";
+import { presetConfig, setOption } from "../runConfigOptions.ts";
 import { continueRun, dataFor, startRun } from "../runTraining.ts";
 import { jsonOption, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
 
+const DEFAULT_PRESET = "small";
+
 const options = z.strictObject({
-  ...presetOptions,
+  preset: z
+    .string()
+    .optional()
+    .describe("what to start from; mod presets lists them (default: small)")
+    .meta({ value: "name" }),
+  ...setOption,
   data: z.array(z.string()).optional().describe("files, folders, a prepared folder, or sotu").meta({ value: "path" }),
   out: z.string().optional().describe("run folder to make (default: runs/PRESET)").meta({ value: "dir" }),
-  resume: z.string().optional().describe("go on with this run").meta({ value: "dir" }),
+  resume: z.string().optional().describe("go on with this run, as it is configured").meta({ value: "dir" }),
   seed: whole(0).optional().describe("seed of parameters and data order (default: 0)"),
   ...runtimeOptions,
   ...jsonOption,
@@ -35,6 +42,7 @@ export const train = defineCommand({
     "mod train --resume runs/books",
   ],
   async run({ options: given, output }) {
+    if (given.resume !== undefined) checkResume(given);
     const dir = given.resume ?? (await newRun(given, output));
     const outcome = await continueRun(dir, output, given);
     if (outcome.finished) output.print(`trained ${outcome.steps} steps; run folder: ${dir}`);
@@ -44,8 +52,17 @@ export const train = defineCommand({
   },
 });
 
+/** A run goes on with its own configuration; only where it runs may change. */
+function checkResume({ preset, set, data, out, seed }: Options): void {
+  const fixed = { preset, data, out, seed, set: set.length > 0 ? set : undefined };
+  const problems = Object.entries(fixed).flatMap(([name, value]) =>
+    value === undefined ? [] : [`--${name} cannot change a run that goes on; leave it out, or leave out --resume`],
+  );
+  if (problems.length > 0) throw new UsageError(problems);
+}
+
 async function newRun(given: Options, output: Parameters<typeof dataFor>[1]): Promise<string> {
-  const dir = given.out ?? unusedFolder(path.join("runs", given.preset));
+  const dir = given.out ?? unusedFolder(path.join("runs", given.preset ?? DEFAULT_PRESET));
   const config = configOf(given);
   const data = await dataFor(config, output);
   startRun(dir, config, data);
@@ -54,7 +71,7 @@ async function newRun(given: Options, output: Parameters<typeof dataFor>[1]): Pr
 }
 
 function configOf({ preset, set, data, seed, provider, threads }: Options) {
-  const base = presetConfig(preset);
+  const base = presetConfig(preset ?? DEFAULT_PRESET);
   const changed: RunInput = {
     ...base,
     ...(seed !== undefined && { seed }),

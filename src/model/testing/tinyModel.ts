@@ -34,11 +34,10 @@ export const tinyRandom = (gate: "linear" | "one", change: Change = {}): ModelCo
  * and gains moved off their constants.
  */
 export function livelyParameters(config: ModelConfig, seed = 3): HostTensors {
-  const stretch = (name: string) => (/embedding|head|router/.test(name) ? 20 : 1.5);
+  const stretch = (name: string) => (name === "head" ? 20 : /router|embedding/.test(name) ? 1 : 1.5);
   return Object.fromEntries(
     [...initialParameters(config, seed)].map(([name, { shape, data }]) => {
-      const factor = name.includes("router") ? 1 : stretch(name);
-      const values = data.map((x, i) => x * factor + (/[nN]orm|Bias/.test(name) ? 0.2 * Math.sin(i + 1) : 0));
+      const values = data.map((x, i) => x * stretch(name) + (/[nN]orm|Bias/.test(name) ? 0.2 * Math.sin(i + 1) : 0));
       return [`value.${name}`, float32(shape, values)];
     }),
   );
