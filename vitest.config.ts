@@ -2,9 +2,22 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+    reporters: ["default", "./test/reporter.ts"],
     // ONNX Runtime is a native module that owns threads: one process a worker keeps crashes and thread counts apart.
     pool: "forks",
-    testTimeout: 60_000,
+    projects: [
+      { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: {
+          name: "test",
+          include: ["test/**/*.test.ts"],
+          globalSetup: "./test/support/build.ts",
+          // Most of these start processes of their own, each of which loads ONNX Runtime: slow on a busy machine.
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
   },
 });

@@ -5,7 +5,15 @@
 import { execFileSync } from "node:child_process";
 import { cpus } from "node:os";
 import { parseArgs } from "node:util";
-import { modelSchema, nodeRuntime, resolveConfig, Trainer, TrainingState, totalFlops, trainingFlops } from "mixture-of-depths";
+import {
+  modelSchema,
+  nodeRuntime,
+  resolveConfig,
+  Trainer,
+  TrainingState,
+  totalFlops,
+  trainingFlops,
+} from "mixture-of-depths";
 
 const { values } = parseArgs({ options: { steps: { type: "string", default: "15" }, threads: { type: "string" } } });
 const steps = Number(values.steps);

@@ -67,6 +67,14 @@ test("ties go to the lower id", () => {
   expect([...kept].sort()).toEqual([1, 2]);
 });
 
+test("top-p that is reached exactly takes no further token", () => {
+  const draws = Array.from(
+    { length: 100 },
+    (_, i) => sampleToken(new Float32Array(4), { ...all, topP: 0.5 }, (i + 0.5) / 100).id,
+  );
+  expect([...new Set(draws)].sort()).toEqual([0, 1]);
+});
+
 test("a uniform number next to 1 gives a token that may be drawn", () => {
   const logits = Float32Array.from({ length: 1000 }, (_, i) => Math.sin(i));
   for (const options of [all, { ...all, topK: 7 }, { ...all, topP: 0.3 }]) {

@@ -1,7 +1,7 @@
 /** A training process is killed at random moments, while saving too, and resumed: the end is as if nothing had happened. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readdirSync, readFileSync, watch } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, watch } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { expect, test } from "vitest";
@@ -67,6 +67,8 @@ test(`kill -9 at ${AT_RANDOM + WHILE_SAVING} moments, and the weights end byte-i
     string,
   ];
   await trainToEnd({ dir: whole, config, data: shared.get() });
+  // To be watched before the first save makes it.
+  mkdirSync(runPaths(killed).checkpoints);
 
   const moments: Moment[] = Array.from({ length: AT_RANDOM + WHILE_SAVING }, (_, i) =>
     i % 2 === 0 ? { ms: 5 + 60 * uniform(SEED, i) } : { save: 1 + Math.floor(4 * uniform(SEED, i)) },

@@ -16,7 +16,8 @@ describe("learning rate", () => {
     });
   });
 
-  test("is half way between peak and end in the middle of the cosine, and final · peak at the last step", () => {
+  test("falls along a cosine: half way down in its middle, less in its first third, and final · peak at the last step", () => {
+    expect(learningRateAt(40, 100, schedule)).toBeCloseTo(0.02 * (0.25 + 0.75 * 0.75), 12);
     expect(learningRateAt(55, 100, schedule)).toBeCloseTo((0.02 * (1 + 0.25)) / 2, 12);
     expect(learningRateAt(100, 100, schedule)).toBeCloseTo(0.02 * 0.25, 12);
   });

@@ -51,7 +51,7 @@ const copyOfState = (state: TrainingState) => ({ ...copyOf(state.weights), ...co
 describe("initial loss is ln V, within 0.02", () => {
   test.each(VARIANT_NAMES)("%s", async (variant) => {
     const model = tinyModelOf(variant);
-    const { results } = await trainSteps(model, settings(), 1, () => [randomBatch(model, 2)]);
+    const { results } = await trainSteps(model, settings({ batchSize: 16 }), 1, () => [randomBatch(model, 16)]);
     expect(Math.abs(results[0]!.losses.lm - Math.log(257))).toBeLessThan(0.02);
   });
 });
