@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { mod, modJson, modOk, shortTraining, someText, startMod, workFolder } from "./support/cli.ts";
@@ -34,7 +34,7 @@ interface Sample {
 const file = (name: string) => path.join(cwd, name);
 
 beforeAll(async () => {
-  await modOk(shortTraining(8, "--out", "run"), { cwd });
+  await modOk(shortTraining(8, "train.checkpoint.every=4", "--out", "run"), { cwd });
   await modOk(["train", "--preset", "tiny-dense", ...shortTraining(2, "--out", "dense").slice(3)], { cwd });
   writeFileSync(file("short.txt"), "hi");
   writeFileSync(file("long.txt"), someText(99, 300));
@@ -195,7 +195,7 @@ describe("mod inspect", () => {
   });
 });
 
-describe("a folder that is no trained run", () => {
+describe("a folder that is no whole run", () => {
   test.each([["eval"], ["sample"], ["inspect", "--text", "x"]])("mod %s", async (command, ...more) => {
     const missing = await mod([command!, "nowhere", ...more], { cwd });
     expect(missing).toMatchObject({ code: 1, stdout: "" });
@@ -203,6 +203,18 @@ describe("a folder that is no trained run", () => {
     const other = await mod([command!, "texts", ...more], { cwd });
     expect(other.code).toBe(1);
     expect(other.stderr).toMatch(/^mod: openRun: texts must be a run folder/);
+  });
+
+  test("a damaged checkpoint is named, and another one used", async () => {
+    cpSync(file("run"), file("damaged"), { recursive: true });
+    const checkpoints = readdirSync(file("damaged/checkpoints")).sort();
+    expect(checkpoints.length).toBeGreaterThan(1);
+    const newest = path.join("damaged", "checkpoints", checkpoints.at(-1)!);
+    for (const name of readdirSync(file(newest))) {
+      if (name.endsWith(".safetensors")) truncateSync(file(path.join(newest, name)), 100);
+    }
+    const { stderr } = await modOk(["sample", "damaged", "--tokens", "1", "--checkpoint", "latest", ...one], { cwd });
+    expect(stderr).toMatch(/^skipped .*damaged.checkpoints/m);
   });
 
   test("a run without a checkpoint", async () => {

@@ -32,7 +32,9 @@ test("trains, prints one document with --json, and says all else on standard err
 
 test("names a run folder after the preset, and another where that is taken", async () => {
   expect(await modJson(shortTraining(1), { cwd })).toMatchObject({ dir: path.join("runs", "tiny") });
-  expect(await modJson(shortTraining(1), { cwd })).toMatchObject({ dir: path.join("runs", "tiny-2") });
+  const second = await modOk([...shortTraining(1), "--json"], { cwd });
+  expect(JSON.parse(second.stdout)).toMatchObject({ dir: path.join("runs", "tiny-2") });
+  expect(second.stderr).toMatch(/^run folder: runs.tiny-2$/m); // said before the work, not only after
 });
 
 test("keeps the resolved configuration, --seed and --set in it", async () => {

@@ -1,5 +1,6 @@
 import { wantsColor } from "../render/color.ts";
 import { createProgress, type Progress } from "../render/progress.ts";
+import { escapeUnprintable } from "../render/tokenText.ts";
 
 /**
  * Where a command writes. With `--json` standard output carries one JSON document at the end and nothing else; what is meant
@@ -15,6 +16,11 @@ export class Output {
   /** A result for people, without a line end added. */
   write(text: string): void {
     this.#people.write(text);
+  }
+
+  /** Text of a model or a user: a terminal gets its control characters as codes, anything else gets it as it is. */
+  writeText(text: string): void {
+    this.write(this.#people.isTTY ? text.replace(/[^\n\t]+/g, escapeUnprintable) : text);
   }
 
   /** A result for people, a line. */

@@ -270,14 +270,14 @@ describe("a run that diverges", () => {
   });
 });
 
-test("a run goes on with its own tokenizer only, and stays as it is otherwise", async () => {
+test("a run goes on with its own data only, and stays as it is otherwise", async () => {
   const config = tinyConfig("dense");
   const dir = startRun(config);
   await trainUntil(dir, config, 3);
   const before = outcomeOf(dir);
   const other = { ...shared.get(), tokenizerHash: "0".repeat(64) };
   await expect(trainToEnd({ dir, config, data: other })).rejects.toThrow(
-    "must go on with the data it began with, got another tokenizer; check --data",
+    "must go on with the data it began with, got tokenizerHash 000",
   );
   expect(outcomeOf(dir)).toEqual(before);
 });

@@ -12,7 +12,7 @@ import { runPaths } from "../run/runFolder.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { type EvaluationResult, Evaluator } from "./evaluate.ts";
 import { horizonSteps, learningRateAt, stepFlops, stepTokens } from "./schedule.ts";
-import { type StepResult, Trainer } from "./trainer.ts";
+import { DivergedError, type StepResult, Trainer } from "./trainer.ts";
 import { TrainingState } from "./trainingState.ts";
 
 /** What a run tells while it goes on. */
@@ -62,6 +62,44 @@ export async function* trainRun(options: TrainRunOptions): AsyncGenerator<TrainE
   }
 }
 
+/** Where a run begins or goes on. */
+interface Start {
+  readonly model: ModelConfig;
+  readonly state: TrainingState;
+  readonly step: number;
+  /** Of the training data; its beginning if not given. */
+  readonly position?: TrainPosition;
+  /** Newer checkpoints that could not be read. */
+  readonly skipped: readonly Skipped[];
+}
+
+function findStart({ dir, config, data }: TrainRunOptions, model: ModelConfig): Start {
+  const found = latestCheckpoint(dir);
+  if (found === null) return { model, state: TrainingState.initial(model, config.seed), step: 0, skipped: [] };
+  const { weights, optimizer, state, step } = found.checkpoint;
+  for (const [key, value] of Object.entries(dataIdentity(data))) {
+    if (state[key] === value) continue;
+    throw new Error(
+      `train: ${dir} must go on with the data it began with, got ${key} ${value} in place of ${state[key]}; ` +
+        "restore the text, or start a new run",
+    );
+  }
+  return {
+    model,
+    state: TrainingState.from(model, weights, optimizer),
+    step,
+    position: state.position as unknown as TrainPosition,
+    skipped: found.skipped,
+  };
+}
+
+/** What tells prepared data from other data. */
+const dataIdentity = ({ tokenizerHash, train }: PreparedData) => ({
+  tokenizerHash,
+  trainTokens: train.tokens,
+  trainTextBytes: train.textBytes,
+});
+
 class RunInProgress {
   readonly #dir: string;
   readonly #config: RunConfig;
@@ -77,40 +115,32 @@ class RunInProgress {
   #step: number;
   #validationLoss: number | undefined;
 
-  private constructor(options: TrainRunOptions, model: ModelConfig, trainer: Trainer) {
-    const { dir, config, data, runtime } = options;
+  private constructor({ dir, config, data, runtime }: TrainRunOptions, start: Start, trainer: Trainer) {
     const { train, seed } = config;
+    const { model } = start;
     this.#dir = dir;
     this.#config = config;
     this.#model = model;
     this.#data = data;
     this.#trainer = trainer;
+    this.#state = start.state;
+    this.#step = start.step;
+    this.#skipped = start.skipped;
     this.#batches = new TrainBatches(data.train, { batchSize: train.batchSize, seqLen: model.seqLen, seed });
+    if (start.position) this.#batches.seek(start.position);
     this.#evaluator = new Evaluator(model, tokenByteLengths(data.tokenizer), runtime);
     this.#steps = horizonSteps(train.horizon, model, train, this.#batches.windowsPerEpoch);
-    const found = latestCheckpoint(dir);
-    this.#skipped = found?.skipped ?? [];
-    this.#step = found?.checkpoint.step ?? 0;
     this.#metrics = new MetricsWriter(runPaths(dir).metrics);
     this.#metrics.truncateAfter(this.#step);
-    if (found === null) {
-      this.#state = TrainingState.initial(model, seed);
-      return;
-    }
-    const { weights, optimizer, state } = found.checkpoint;
-    if (state.tokenizerHash !== data.tokenizerHash) {
-      throw new Error(`train: ${dir} must go on with the data it began with, got another tokenizer; check --data`);
-    }
-    removeCheckpointsAfter(dir, this.#step);
-    this.#state = TrainingState.from(model, weights, optimizer);
-    this.#batches.seek(state.position as unknown as TrainPosition);
   }
 
   static async open(options: TrainRunOptions): Promise<RunInProgress> {
-    const { config, data, runtime } = options;
-    const model = modelOf(config, data.tokenizer.vocabSize);
-    const trainer = await Trainer.create(model, config.train, config.seed, runtime);
-    return new RunInProgress(options, model, trainer);
+    const { dir, config, data, runtime } = options;
+    const start = findStart(options, modelOf(config, data.tokenizer.vocabSize));
+    const trainer = await Trainer.create(start.model, config.train, config.seed, runtime);
+    // Later checkpoints could not be read: they belong to a history that is written anew now.
+    removeCheckpointsAfter(dir, start.step);
+    return new RunInProgress(options, start, trainer);
   }
 
   async *events(signal: AbortSignal | undefined): AsyncGenerator<TrainEvent, void, undefined> {
@@ -180,8 +210,19 @@ class RunInProgress {
     return record;
   }
 
+  /** An update that overflows shows in the losses only one step later: too late for the checkpoint between. */
+  #checkWeights(): void {
+    for (const [name, { data }] of this.#state.weights) {
+      if (data.every(Number.isFinite)) continue;
+      throw new DivergedError(
+        `train: parameters must be finite, got others in "${name}" after step ${this.#step}; lower train.learningRate.peak`,
+      );
+    }
+  }
+
   #save(): TrainEvent {
     const { keepLast, keepBest } = this.#config.train.checkpoint;
+    this.#checkWeights();
     // The metrics up to here must be as durable as the checkpoint that refers to them.
     this.#metrics.flush();
     const { dir } = writeCheckpoint(
@@ -193,7 +234,7 @@ class RunInProgress {
         state: {
           position: { ...this.#batches.position },
           seed: this.#config.seed,
-          tokenizerHash: this.#data.tokenizerHash,
+          ...dataIdentity(this.#data),
           steps: this.#steps,
         },
         validationLoss: this.#validationLoss,

@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { renderRoutingMap } from "../../render/terminal.ts";
-import { openSavedModel } from "../../run/savedModel.ts";
 import { chooseRule } from "../../sample/causalPass.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
+import { openModel } from "../openModel.ts";
 import { presetWithOverrides, setOption } from "../runConfigOptions.ts";
 import { continueRun, dataFor, startRun } from "../runTraining.ts";
 import { jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
@@ -52,7 +52,7 @@ export const demo = defineCommand({
       output,
     });
 
-    const saved = openSavedModel(out);
+    const saved = openModel(out, "best", output);
     const rule = chooseRule(saved, undefined);
     const routing = await routingOf(saved, SENTENCE, rule, await makeRuntime(common));
     output.print(`\nWhich layers compute which tokens (rule: ${rule}):\n`);

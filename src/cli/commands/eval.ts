@@ -2,10 +2,11 @@ import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
 import { type EvaluationWindow, evaluationWindows, validationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
-import { openSavedModel, type SavedModel } from "../../run/savedModel.ts";
+import type { SavedModel } from "../../run/savedModel.ts";
 import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
 import { defineCommand } from "../command.ts";
 import { percent, table } from "../format.ts";
+import { openModel } from "../openModel.ts";
 import type { Output } from "../output.ts";
 import { dataFor } from "../runTraining.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
@@ -39,8 +40,7 @@ export const evaluate = defineCommand({
     if (given.data !== undefined && given.maxTokens !== undefined) {
       throw new UsageError(["--max-tokens is for the run's validation part; leave it out where --data is given"]);
     }
-    const saved = openSavedModel(dir!, given.checkpoint);
-    for (const { dir: skipped, reason } of saved.skipped) output.note(`skipped ${skipped}: ${reason}`);
+    const saved = openModel(dir!, given.checkpoint, output);
     const { windows, total, close } = await windowsFor(saved, given, output);
     const runtime = await makeRuntime(given);
     const evaluator = new Evaluator(saved.model, tokenByteLengths(saved.tokenizer), runtime);

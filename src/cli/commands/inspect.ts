@@ -5,10 +5,10 @@ import { RULES } from "../../model/rules.ts";
 import type { RoutingMap } from "../../render/routingMap.ts";
 import { renderRoutingMap } from "../../render/terminal.ts";
 import { writeFileAtomic } from "../../run/atomic.ts";
-import { openSavedModel } from "../../run/savedModel.ts";
 import { chooseRule } from "../../sample/causalPass.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
+import { openModel } from "../openModel.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
 
 const options = z.strictObject({
@@ -34,7 +34,7 @@ export const inspect = defineCommand({
   options,
   examples: ['mod inspect runs/small --text "My fellow citizens" --out map.svg map.png'],
   async run({ args: [dir], options: given, output }) {
-    const saved = openSavedModel(dir!, given.checkpoint);
+    const saved = openModel(dir!, given.checkpoint, output);
     const rule = chooseRule(saved, given.rule);
     const routing = await routingOf(saved, given.text, rule, await makeRuntime(given));
     const map = { ...routing, title: `rule ${rule}, step ${saved.step}` };

@@ -1,7 +1,7 @@
 import { z } from "zod";
-import { openSavedModel } from "../../run/savedModel.ts";
 import { generate } from "../../sample/generate.ts";
 import { defineCommand } from "../command.ts";
+import { openModel } from "../openModel.ts";
 import { checkpointOption, jsonOption, makeRuntime, real, runtimeOptions, whole } from "../sharedOptions.ts";
 
 const options = z.strictObject({
@@ -27,18 +27,18 @@ export const sample = defineCommand({
   examples: ['mod sample runs/small --prompt "The state of the Union" --tokens 100'],
   async run({ args: [dir], options: given, output }) {
     const { prompt, tokens, temperature, topK, topP, seed, rule } = given;
-    const saved = openSavedModel(dir!, given.checkpoint);
+    const saved = openModel(dir!, given.checkpoint, output);
     const runtime = await makeRuntime(given);
     const stop = new AbortController();
     const interrupt = () => stop.abort();
     process.once("SIGINT", interrupt);
     const started = performance.now();
     const generated = [];
-    output.write(prompt);
+    output.writeText(prompt);
     const settings = { tokens, temperature, topK, topP, seed, ...(rule && { rule }), signal: stop.signal };
     for await (const token of generate(saved, prompt, runtime, settings)) {
       generated.push(token);
-      output.write(token.text);
+      output.writeText(token.text);
       await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in: a pass holds this thread
     }
     output.print();

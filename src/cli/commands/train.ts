@@ -66,6 +66,7 @@ async function newRun(given: Options, output: Parameters<typeof dataFor>[1]): Pr
   const config = configOf(given);
   const data = await dataFor(config, output);
   startRun(dir, config, data);
+  output.note(`run folder: ${dir}`);
   data.close();
   return dir;
 }
