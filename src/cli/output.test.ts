@@ -14,7 +14,9 @@ function written(name: "stdout" | "stderr", terminal: boolean, act: () => void):
   const spy = vi.spyOn(streams[name], "write").mockReturnValue(true);
   streams[name].isTTY = terminal;
   act();
-  return spy.mock.calls.map(([text]) => String(text)).join("");
+  const text = spy.mock.calls.map(([part]) => String(part)).join("");
+  spy.mockRestore();
+  return text;
 }
 
 test("results go to standard output, or to standard error beside a JSON document", () => {
@@ -27,6 +29,5 @@ test("a terminal never gets the control characters of a model's text; a file get
   const text = "line\n\ttab \x1b[2J\u202e";
   const write = () => new Output(false).writeText(text);
   expect(written("stdout", true, write)).toBe("line\n\ttab \\x1b[2J\\u202e");
-  vi.restoreAllMocks();
   expect(written("stdout", false, write)).toBe(text);
 });

@@ -14,6 +14,7 @@ export * from "./ops/rows.ts";
 export * from "./ops/softmax.ts";
 export * from "./ops/source.ts";
 export {
+  ARRAY_TYPE,
   type Dim,
   type DType,
   type GraphDefinition,

@@ -3,6 +3,15 @@ import type { Operation } from "./operation.ts";
 /** Element types of a graph. `float64` exists for gradient checks: the same graph, built in double precision. */
 export type DType = "float32" | "float64" | "int32" | "int64" | "bool";
 
+/** The typed array that holds a type's elements in memory. */
+export const ARRAY_TYPE = {
+  float32: Float32Array,
+  float64: Float64Array,
+  int32: Int32Array,
+  int64: BigInt64Array,
+  bool: Uint8Array,
+} as const;
+
 /** A size known when the graph is built, or the name of one that is known when it runs (an ONNX dynamic dimension). */
 export type Dim = number | string;
 

@@ -1,4 +1,4 @@
-import type { DType, GraphDefinition } from "../graph/index.ts";
+import { ARRAY_TYPE, type DType, type GraphDefinition } from "../graph/index.ts";
 
 export type Elements = Float32Array | Float64Array | Int32Array | BigInt64Array | Uint8Array;
 
@@ -30,14 +30,6 @@ export interface Runtime {
 
 export const PROVIDERS = ["cpu", "webgpu"] as const;
 export type Provider = (typeof PROVIDERS)[number];
-
-const ARRAY_TYPE = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const;
 
 /** Zeros of a type. */
 export function emptyTensor(dtype: DType, shape: readonly number[]): HostTensor {

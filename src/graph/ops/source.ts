@@ -1,6 +1,6 @@
 import { bytesOf } from "../onnx/emitter.ts";
 import { applyOne, type Operation } from "../operation.ts";
-import { type DType, GraphError, type Shape, staticSize, type Tensor, type TensorType } from "../tensor.ts";
+import { ARRAY_TYPE, type DType, GraphError, type Shape, staticSize, type Tensor, type TensorType } from "../tensor.ts";
 
 /** A tensor that is fed when the graph runs. Named by the definition that lists it. */
 export const input = (dtype: DType, shape: Shape): Tensor => applyOne(inputOperation, [], { dtype, shape });
@@ -9,14 +9,6 @@ const inputOperation: Operation<TensorType> = {
   name: "input",
   infer: (_, type) => [type],
 };
-
-const ARRAY_TYPE = {
-  float32: Float32Array,
-  float64: Float64Array,
-  int32: Int32Array,
-  int64: BigInt64Array,
-  bool: Uint8Array,
-} as const;
 
 /** A constant tensor of static shape; `values` are row-major, and a single value fills the shape. */
 export function constant(dtype: DType, shape: readonly number[], values: ArrayLike<number> | number): Tensor {

@@ -24,8 +24,7 @@ export async function evaluate(
 /** A host tensor of any type from plain numbers. */
 export function host(dtype: DType, shape: readonly number[], values: readonly number[]): HostTensor {
   if (dtype === "int64") return { dtype, shape, data: BigInt64Array.from(values, BigInt) };
-  const array = { float32: Float32Array, float64: Float64Array, int32: Int32Array, bool: Uint8Array }[dtype];
-  return { dtype, shape, data: array.from(values) };
+  return { dtype, shape, data: ARRAY_TYPE[dtype].from(values) };
 }
 
 export interface CheckedInput {
