@@ -1,7 +1,17 @@
 import { expect } from "vitest";
 import type { HostTensor, HostTensors } from "../../runtime/executor.ts";
 import { nodeRuntime } from "../../runtime/node.ts";
-import { ARRAY_TYPE, constant, type DType, differentiate, type GraphDefinition, input, mul, sum, type Tensor } from "../index.ts";
+import {
+  ARRAY_TYPE,
+  constant,
+  type DType,
+  differentiate,
+  type GraphDefinition,
+  input,
+  mul,
+  sum,
+  type Tensor,
+} from "../index.ts";
 
 /** One thread; double precision must not be fused. */
 export const compileFor = (precision: "float32" | "float64", definition: GraphDefinition) =>
