@@ -103,9 +103,36 @@ export class ConfigError extends Error {
 export function resolveConfig(input: unknown): RunConfig {
   const result = runSchema.safeParse(input);
   if (result.success) return result.data;
-  throw new ConfigError(
-    result.error.issues.map(({ path, message }) => `${path.map(String).join(".") || "(top)"}: ${message}`),
-  );
+  throw new ConfigError(result.error.issues.map((issue) => describeProblem(issue, input)));
+}
+
+/** `path: rule, got value`, and for an unknown key which ones there are. */
+function describeProblem(issue: z.core.$ZodIssue, input: unknown): string {
+  const where = issue.path.map(String).join(".") || "(top)";
+  if (issue.code === "unrecognized_keys") {
+    return `${where}: unknown key ${issue.keys.map((key) => `"${key}"`).join(", ")}; there are ${keysAt(issue.path).join(", ")}`;
+  }
+  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], input);
+  const alreadySaid = issue.code === "custom" || value === undefined;
+  return `${where}: ${issue.message}${alreadySaid ? "" : `, got ${JSON.stringify(value)}`}`;
+}
+
+type Schema = z.core.JSONSchema.JSONSchema;
+
+/** Keys that the schema allows at a path, of all kinds that may stand there. */
+function keysAt(path: readonly PropertyKey[]): string[] {
+  const kindsOf = (schema: Schema): Schema[] => [
+    schema,
+    ...[...(schema.anyOf ?? []), ...(schema.oneOf ?? [])].flatMap((kind) => kindsOf(kind as Schema)),
+  ];
+  let places = kindsOf(z.toJSONSchema(runSchema, { io: "input" }) as Schema);
+  for (const key of path) {
+    places = places.flatMap(({ properties }) => {
+      const inner = properties?.[String(key)];
+      return inner === undefined ? [] : kindsOf(inner as Schema);
+    });
+  }
+  return [...new Set(places.flatMap(({ properties }) => Object.keys(properties ?? {})))];
 }
 
 /** The model of a run whose tokenizer is known. */

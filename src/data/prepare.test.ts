@@ -49,6 +49,14 @@ function textsOf(dir: string, part: "train" | "validation"): string[] {
 }
 
 describe("prepareData", () => {
+  it("clears what a killed preparation of the same folder left, and nothing that still runs", async () => {
+    const dead = path.join(dir, "out.partial-999999999-x");
+    const alive = path.join(dir, `out.partial-${process.pid}-x`);
+    for (const folder of [dead, alive]) mkdirSync(folder);
+    (await prepareData(options())).close();
+    expect([existsSync(dead), existsSync(alive)]).toEqual([false, true]);
+  });
+
   it.each<PrepareOptions["tokenizer"]>([{ kind: "bytes" }, { kind: "bpe", vocabSize: 290 }, { kind: "gpt2" }])(
     "keeps every document in one of the parts: %o",
     async (tokenizer) => {

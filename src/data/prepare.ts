@@ -204,6 +204,26 @@ function checkOutput(outDir: string): void {
   );
 }
 
+/** Removes what preparations of the same folder left that were killed. */
+function removeAbandoned(outDir: string): void {
+  const parent = path.dirname(outDir);
+  const start = `${path.basename(outDir)}.partial-`;
+  for (const name of readdirSync(parent)) {
+    const pid = name.startsWith(start) ? Number.parseInt(name.slice(start.length), 10) : Number.NaN;
+    if (Number.isNaN(pid) || isRunning(pid)) continue;
+    rmSync(path.join(parent, name), { recursive: true, force: true });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM"; // it runs, under another user
+  }
+}
+
 /**
  * Turns texts into a folder to train from: `tokenizer.json`, `train.tokens`, `validation.tokens` and `data.json`.
  *
@@ -215,6 +235,7 @@ export async function prepareData(options: PrepareOptions): Promise<PreparedData
   const outDir = path.resolve(options.outDir);
   checkOutput(outDir);
   mkdirSync(path.dirname(outDir), { recursive: true });
+  removeAbandoned(outDir);
   const folder = `${outDir}.partial-${process.pid}-${Date.now().toString(36)}`;
   mkdirSync(folder);
   try {
