@@ -11,7 +11,9 @@ import { jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
 import { evaluate } from "./eval.ts";
 import { sample } from "./sample.ts";
 
-const SENTENCE = "The President shall from time to time give to the Congress information of the state of the Union.";
+/** Of the Constitution, article II, section 3: what the speeches of the corpus answer to. */
+const SENTENCE =
+  "The President shall from time to time give to the Congress information of the state of the Union, and recommend to their consideration such measures as he shall judge necessary and expedient.";
 const PROMPT = "My fellow citizens, the state of our Union is";
 
 const options = z.strictObject({
