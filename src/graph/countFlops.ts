@@ -1,5 +1,5 @@
-import { pendingNodes } from "./onnx/emitter.ts";
 import type { Tensor } from "./tensor.ts";
+import { pendingNodes } from "./traversal.ts";
 
 /**
  * Floating-point operations of all matrix products that lead to the given tensors, one multiply-add = 2. Counts what the

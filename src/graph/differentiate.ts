@@ -1,8 +1,8 @@
-import { pendingNodes } from "./onnx/emitter.ts";
 import { add } from "./ops/elementwise.ts";
 import { addAtRows, asSpreadRows } from "./ops/rows.ts";
 import { scalar } from "./ops/source.ts";
 import { GraphError, isFloat, type Node, type Tensor } from "./tensor.ts";
+import { pendingNodes } from "./traversal.ts";
 
 /**
  * Reverse-mode differentiation: the gradient of a scalar with respect to each tensor of `wrt`, as new tensors of the graph.

@@ -12,6 +12,10 @@ export const ARRAY_TYPE = {
   bool: Uint8Array,
 } as const;
 
+/** The bytes of a typed array as they stand in memory (little-endian on every machine that Node runs on). */
+export const bytesOf = (array: ArrayBufferView): Uint8Array =>
+  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
 /** A size known when the graph is built, or the name of one that is known when it runs (an ONNX dynamic dimension). */
 export type Dim = number | string;
 

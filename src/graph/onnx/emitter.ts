@@ -1,4 +1,5 @@
-import { type DType, type GraphDefinition, GraphError, type Node, type Tensor } from "../tensor.ts";
+import { bytesOf, type DType, type GraphDefinition, GraphError, type Node, type Tensor } from "../tensor.ts";
+import { pendingNodes } from "../traversal.ts";
 import { type Attribute, encodeModel, type OnnxNode, type OnnxTensor } from "./protobuf.ts";
 
 /** Domain of the operators that only ONNX Runtime has. */
@@ -83,36 +84,6 @@ export class Emitter {
     });
   }
 }
-
-/**
- * The nodes that `ends` depend on and that `known` does not hold yet, each after its inputs. Iterative: a training graph is
- * thousands of nodes deep.
- */
-export function pendingNodes(ends: readonly Tensor[], known: (tensor: Tensor) => boolean = () => false): Node[] {
-  const order: Node[] = [];
-  const visited = new Set<Node>();
-  const stack: { node: Node; expanded: boolean }[] = ends
-    .filter((end) => !known(end))
-    .map((end) => ({ node: end.node, expanded: false }))
-    .reverse();
-  while (stack.length > 0) {
-    const { node, expanded } = stack.pop()!;
-    if (expanded) order.push(node);
-    else if (!visited.has(node)) {
-      visited.add(node);
-      stack.push({ node, expanded: true });
-      for (let i = node.inputs.length - 1; i >= 0; i--) {
-        const input = node.inputs[i]!;
-        if (!visited.has(input.node) && !known(input)) stack.push({ node: input.node, expanded: false });
-      }
-    }
-  }
-  return order;
-}
-
-/** The bytes of a typed array as they stand in memory (little-endian on every machine that Node runs on). */
-export const bytesOf = (array: ArrayBufferView): Uint8Array =>
-  new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 
 /** Writes a graph as the bytes of an ONNX model (opset 17; `com.microsoft` operators unless the target is `standard`). */
 export function toOnnx(definition: GraphDefinition, options: { target?: OnnxTarget } = {}): Uint8Array {

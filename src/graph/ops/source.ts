@@ -1,6 +1,14 @@
-import { bytesOf } from "../onnx/emitter.ts";
 import { applyOne, type Operation } from "../operation.ts";
-import { ARRAY_TYPE, type DType, GraphError, type Shape, staticSize, type Tensor, type TensorType } from "../tensor.ts";
+import {
+  ARRAY_TYPE,
+  bytesOf,
+  type DType,
+  GraphError,
+  type Shape,
+  staticSize,
+  type Tensor,
+  type TensorType,
+} from "../tensor.ts";
 
 /** A tensor that is fed when the graph runs. Named by the definition that lists it. */
 export const input = (dtype: DType, shape: Shape): Tensor => applyOne(inputOperation, [], { dtype, shape });
