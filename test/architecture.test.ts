@@ -3,6 +3,22 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { ROOT } from "./support/cli.ts";
 
+/** Every room below the two that bring all together. */
+const LIBRARY = [
+  "notation",
+  "random",
+  "graph",
+  "render",
+  "runtime",
+  "model",
+  "flops",
+  "config",
+  "data",
+  "run",
+  "train",
+  "sample",
+];
+
 /**
  * Rooms (folders and leaf files of src) and the rooms each may import, in order: a room imports only rooms above it, so the
  * direction has no cycle. ARCHITECTURE.md says what each is for. `types of X` allows `import type` alone.
@@ -21,34 +37,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   train: ["notation", "random", "graph", "runtime", "model", "flops", "config", "data", "run"],
   // What a routing map is, plain data, is said where maps are drawn.
   sample: ["notation", "random", "graph", "runtime", "model", "config", "data", "run", "types of render"],
-  index: [
-    "notation",
-    "random",
-    "graph",
-    "render",
-    "runtime",
-    "model",
-    "flops",
-    "config",
-    "data",
-    "run",
-    "train",
-    "sample",
-  ],
-  cli: [
-    "notation",
-    "random",
-    "graph",
-    "render",
-    "runtime",
-    "model",
-    "flops",
-    "config",
-    "data",
-    "run",
-    "train",
-    "sample",
-  ],
+  index: LIBRARY,
+  cli: LIBRARY,
 };
 
 /** These run anywhere: no Node, no ONNX Runtime. */
