@@ -98,6 +98,15 @@ describe("mod eval", () => {
     expect(RULES.filter((rule) => rules[rule] !== null)).toEqual(["dense"]);
   });
 
+  test("refuses the validation part of a text that has changed since: its tokens would be others", async () => {
+    writeFileSync(file("changing.txt"), someText(7));
+    await modOk(shortTraining(2, "--data", "changing.txt", "--out", "changing"), { cwd });
+    writeFileSync(file("changing.txt"), someText(8));
+    const { code, stderr } = await mod(["eval", "changing", ...one], { cwd });
+    expect(code).toBe(1);
+    expect(stderr).toContain("must be scored on text in its own tokenizer");
+  });
+
   test("refuses an empty text", async () => {
     const { code, stderr } = await mod(["eval", "run", "--data", "empty.txt", ...one], { cwd });
     expect(code).toBe(1);

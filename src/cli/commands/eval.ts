@@ -2,6 +2,7 @@ import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
 import { type EvaluationWindow, evaluationWindows, validationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
+import { tokenizerHash } from "../../data/tokenizerHash.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
 import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
 import { defineCommand } from "../command.ts";
@@ -66,6 +67,12 @@ async function windowsFor(saved: SavedModel, { data, maxTokens }: z.output<typeo
   const { tokenizer, model, config } = saved;
   if (data === undefined) {
     const prepared = await dataFor(config, output);
+    if (prepared.tokenizerHash !== tokenizerHash(tokenizer)) {
+      throw new Error(
+        `eval: ${saved.dir} must be scored on text in its own tokenizer, got that of another text; ` +
+          "its sources have changed since: give the text to score with --data",
+      );
+    }
     const windows = validationWindows(prepared.validation, model.seqLen, maxTokens === undefined ? {} : { maxTokens });
     return { windows, total: windows.tokens, close: prepared.close };
   }
