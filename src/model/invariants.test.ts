@@ -165,18 +165,22 @@ describe("sequences of every length from 1, padded or not", () => {
 });
 
 describe("several documents in a row are as if alone, under causal rules", () => {
-  for (const [name, config] of Object.entries(kinds)) {
+  // Random routing is left out: its noise depends on the position in the row, by definition.
+  const learned = Object.entries(kinds).filter(([, { routing }]) => routing.kind !== "random");
+  for (const [name, config] of learned) {
     test(name, async () => {
       const parameters = livelyParameters(config);
       const tokens = someTokens(1, T, V);
       const documents = Int32Array.of(0, 0, 0, 1, 1, 1, 1, 1);
-      // Rotary positions only count by their differences, so a document may stand anywhere in its row.
       for (const rule of ["auxiliary", "through"] as const) {
-        const packed = await runCausal(config, rule, { ...rowsOf(tokens), documents }, parameters);
-        const second = await runCausal(config, rule, { tokens: tokens.slice(3), lengths: [5], width: 5 }, parameters);
-        if (config.routing.kind === "random" && rule === "auxiliary") continue;
-        const routingDiffers = config.routing.kind === "random" && config.routing.gate === "linear";
-        if (!routingDiffers) expectClose(floats(packed, "logits").slice(3 * V), floats(second, "logits"), 1e-4, rule);
+        const packed = floats(await runCausal(config, rule, { ...rowsOf(tokens), documents }, parameters), "logits");
+        const alone = async (from: number, to: number) => {
+          const part = { tokens: tokens.slice(from, to), lengths: [to - from], width: to - from };
+          return floats(await runCausal(config, rule, part, parameters), "logits");
+        };
+        // Rotary positions only count by their differences, so a document may stand anywhere in its row.
+        expectClose(packed.slice(0, 3 * V), await alone(0, 3), 1e-4, `${rule}, first document`);
+        expectClose(packed.slice(3 * V), await alone(3, T), 1e-4, `${rule}, second document`);
       }
     });
   }
