@@ -6,6 +6,7 @@ import { ROOT } from "./support/cli.ts";
 /** Every room below the two that bring all together. */
 const LIBRARY = [
   "notation",
+  "files",
   "random",
   "graph",
   "render",
@@ -31,8 +32,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   model: ["notation", "random", "graph"],
   flops: ["model"],
   config: ["model", "runtime"],
-  data: ["notation", "random"],
-  run: ["notation", "model", "config", "data", "runtime"],
+  files: [],
+  data: ["notation", "random", "files"],
+  run: ["notation", "files", "model", "config", "data", "runtime"],
   render: [],
   train: ["notation", "random", "graph", "runtime", "model", "flops", "config", "data", "run"],
   // What a routing map is, plain data, is said where maps are drawn.

@@ -2,6 +2,7 @@ import { createWriteStream, existsSync, mkdirSync, readdirSync, renameSync, rmdi
 import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isRunning } from "../files/processIdentity.ts";
 import type { DataSummary } from "./dataSummary.ts";
 import type { Document } from "./document.ts";
 import { readDocuments } from "./documents.ts";
@@ -212,15 +213,6 @@ function removeAbandoned(outDir: string): void {
     const pid = name.startsWith(start) ? Number.parseInt(name.slice(start.length), 10) : Number.NaN;
     if (Number.isNaN(pid) || isRunning(pid)) continue;
     rmSync(path.join(parent, name), { recursive: true, force: true });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === "EPERM"; // it runs, under another user
   }
 }
 

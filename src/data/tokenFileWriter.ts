@@ -1,5 +1,6 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import path from "node:path";
+import { syncFolder } from "../files/atomic.ts";
 import {
   bitsFor,
   encodeHeader,
@@ -17,17 +18,6 @@ export interface TokenFileWriterOptions {
 }
 
 const BUFFER_BYTES = 1 << 20;
-
-/** Makes a rename durable where the system lets a folder be synced. */
-function syncFolder(folder: string): void {
-  if (process.platform === "win32") return;
-  const handle = openSync(folder, "r");
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}
 
 /**
  * Writes a token file document by document. The file appears under its name in `finish`, whole and synced to disk;

@@ -5,7 +5,6 @@
  */
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
-import type { NamedArrays } from "../notation.ts";
 import {
   cleanTemporary,
   removeFolderAtomic,
@@ -13,7 +12,8 @@ import {
   writeFailure,
   writeFileAtomic,
   writeFolderAtomic,
-} from "./atomic.ts";
+} from "../files/atomic.ts";
+import type { NamedArrays } from "../notation.ts";
 import {
   CHECKPOINT_FILE,
   checkDigest,

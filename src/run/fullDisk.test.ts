@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, expect, test, vi } from "vitest";
-import { WriteError } from "./atomic.ts";
+import { WriteError } from "../files/atomic.ts";
 import { latestCheckpoint, listCheckpoints, readCheckpoint, writeCheckpoint } from "./checkpoint.ts";
 import { MetricsWriter, readMetrics } from "./metrics.ts";
 import { createRun } from "./runFolder.ts";

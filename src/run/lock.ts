@@ -3,9 +3,9 @@ import { randomUUID } from "node:crypto";
 import { readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { writeFailure } from "./atomic.ts";
+import { writeFailure } from "../files/atomic.ts";
+import { isAlive, type ProcessIdentity, thisProcess } from "../files/processIdentity.ts";
 import { isPlainObject } from "./json.ts";
-import { isAlive, type ProcessIdentity, thisProcess } from "./processIdentity.ts";
 
 export const LOCK_FILE = "run.lock";
 

@@ -1,6 +1,6 @@
 /** `metrics.jsonl`: one JSON object a line, appended while training. */
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
-import { writeAll, writeFailure, writeFileAtomic } from "./atomic.ts";
+import { writeAll, writeFailure, writeFileAtomic } from "../files/atomic.ts";
 import { describeValue, excerpt, isPlainObject, type JsonObject } from "./json.ts";
 
 /** One line: the step it belongs to, and whatever was measured. */

@@ -1,7 +1,7 @@
 /** The run folder: everything a training run leaves, for every consumer that looks at it. */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { cleanTemporary, syncFolder, writeFailure, writeFileAtomic } from "./atomic.ts";
+import { cleanTemporary, syncFolder, writeFailure, writeFileAtomic } from "../files/atomic.ts";
 import { checkpointsFolder } from "./checkpoint.ts";
 import { canonicalJson, type JsonObject, parseJsonObject } from "./json.ts";
 import { LOCK_FILE, lockRun } from "./lock.ts";

@@ -1,8 +1,8 @@
 /** Safetensors on disk, array by array: neither side ever holds a second copy of a whole file. */
 import { createHash, type Hash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync } from "node:fs";
+import { writeAll } from "../files/atomic.ts";
 import type { NamedArray, NamedArrays } from "../notation.ts";
-import { writeAll } from "./atomic.ts";
 import {
   encodeHeader,
   floatBytes,

@@ -1,10 +1,10 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { writeFileAtomic } from "../../files/atomic.ts";
 import { RULES } from "../../model/rules.ts";
 import type { RoutingMap } from "../../render/routingMap.ts";
 import { renderRoutingMap } from "../../render/terminal.ts";
-import { writeFileAtomic } from "../../run/atomic.ts";
 import { chooseRule } from "../../sample/causalPass.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";

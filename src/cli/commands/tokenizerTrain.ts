@@ -4,7 +4,7 @@ import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
 import { trainBpe } from "../../data/tokenizer/trainBpe.ts";
 import { tokenizerHash } from "../../data/tokenizerHash.ts";
-import { writeFileAtomic } from "../../run/atomic.ts";
+import { writeFileAtomic } from "../../files/atomic.ts";
 import { defineCommand } from "../command.ts";
 import { jsonOption, whole } from "../sharedOptions.ts";
 

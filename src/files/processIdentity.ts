@@ -1,4 +1,4 @@
-/** Which process is it, and does it still live: what a lock file needs to know. */
+/** Which process is it, and does it still live: what a lock and a clean-up need to know. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 
@@ -15,14 +15,20 @@ export function thisProcess(): ProcessIdentity {
 
 /** Whether a process of this host still runs. A process number that was given to another process since counts as dead. */
 export function isAlive({ pid, startTicks }: ProcessIdentity): boolean {
-  try {
-    process.kill(pid, 0);
-  } catch (error) {
-    // EPERM: it lives, under another user.
-    if ((error as NodeJS.ErrnoException).code !== "EPERM") return false;
-  }
+  if (!isRunning(pid)) return false;
   const now = startTicksOf(pid);
   return startTicks === null || now === null || startTicks === now;
+}
+
+/** Whether some process of this host has the number. */
+export function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // EPERM: it lives, under another user.
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
 }
 
 function startTicksOf(pid: number): number | null {

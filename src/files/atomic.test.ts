@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { temporaryFolder } from "../run/testing/temporaryFolder.ts";
 import { cleanTemporary, removeFolderAtomic, WriteError, writeFileAtomic, writeFolderAtomic } from "./atomic.ts";
-import { temporaryFolder } from "./testing/temporaryFolder.ts";
 
 test("a file is made, then replaced, and nothing else is left", () => {
   const dir = temporaryFolder();
