@@ -1,5 +1,6 @@
 import { Command, Option } from "commander";
 import { z } from "zod";
+import { valueAt } from "../config/runConfig.ts";
 import type { Output } from "./output.ts";
 import { suggestion, UsageError } from "./usage.ts";
 
@@ -13,8 +14,7 @@ export interface ArgumentSpec {
  * what the schema refuses is a usage error. Booleans are switches, arrays take several values.
  */
 export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
-  readonly name: string;
-  readonly summary: string;
+  /** More than the summary that the list of commands gives, which stands here if there is no more to say. */
   readonly description?: string;
   /** Required, in this order. */
   readonly arguments?: readonly ArgumentSpec[];
@@ -65,10 +65,11 @@ const flagsOf = ({ flag, kind, placeholder }: Field): string =>
 
 /** The commander form of a command; `execute` is called with checked input. */
 export function toCommander(
+  { name, summary }: { readonly name: string; readonly summary: string },
   spec: CommandSpec,
   execute: (input: { args: string[]; options: Record<string, unknown> }) => Promise<void>,
 ): Command {
-  const command = new KeepsProblems(spec.name).summary(spec.summary).description(spec.description ?? spec.summary);
+  const command = new KeepsProblems(name).summary(summary).description(spec.description ?? summary);
   const fields = fieldsOf(spec.options);
   for (const argument of spec.arguments ?? []) command.argument(`[${argument.name}]`, argument.description);
   for (const field of fields) {
@@ -133,7 +134,7 @@ function checkOptions(
 
 function optionProblem(issue: z.core.$ZodIssue, field: Field | undefined, given: Record<string, unknown>): string {
   const flag = field?.flag ?? issue.path.join(".");
-  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], given);
+  const value = valueAt(given, issue.path);
   if (value === undefined) return `${flag} is needed: ${field?.description}`;
   const choices = issue.code === "invalid_value" ? issue.values.map(String) : [];
   const rule = choices.length > 0 ? `must be one of ${choices.join(", ")}` : issue.message;

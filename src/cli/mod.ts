@@ -76,16 +76,17 @@ async function buildProgram(chosen: string): Promise<Command> {
     .exitOverride()
     .addHelpText("after", "\nmod COMMAND --help tells a command's options. Start with: mod demo");
   for (const name of NAMES) {
-    const command = name === chosen ? await load(name) : named(name.split(" ").at(-1)!, COMMANDS[name]!.summary);
+    const words = { name: name.split(" ").at(-1)!, summary: COMMANDS[name]!.summary };
+    const command = name === chosen ? await load(name, words) : named(words.name, words.summary);
     parentOf(program, name).addCommand(command.exitOverride());
   }
   return program;
 }
 
-async function load(name: string): Promise<Command> {
+async function load(name: string, words: { name: string; summary: string }): Promise<Command> {
   const { toCommander } = await import("./command.ts");
   const spec = await COMMANDS[name]!.load();
-  return toCommander(spec, async ({ args, options }) => {
+  return toCommander(words, spec, async ({ args, options }) => {
     const output = new Output(options.json === true);
     const document = await spec.run({ args, options: options as never, output });
     if (output.json) output.document(document);

@@ -26,8 +26,5 @@ export function presetConfig(name: string): RunInput {
 }
 
 /** The configuration of a preset with changes, checked. */
-export const presetWithOverrides = (
-  preset: string,
-  overrides: readonly string[],
-  changes: Partial<RunInput> = {},
-): RunConfig => resolveConfig(applyOverrides({ ...presetConfig(preset), ...changes }, overrides));
+export const presetWithOverrides = (preset: string, overrides: readonly string[]): RunConfig =>
+  resolveConfig(applyOverrides(presetConfig(preset), overrides));

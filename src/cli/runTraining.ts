@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import type { RunConfig } from "../config/runConfig.ts";
-import { resolveConfig } from "../config/runConfig.ts";
+import { type RunConfig, resolveConfig } from "../config/runConfig.ts";
 import { openOrPrepareData } from "../data/dataCache.ts";
-import type { PreparedData } from "../data/openData.ts";
-import { DATA_FILES } from "../data/openData.ts";
+import { DATA_FILES, type PreparedData } from "../data/openData.ts";
 import type { JsonObject } from "../run/json.ts";
 import { lockRun } from "../run/lock.ts";
 import { cleanRun, createRun, openRun } from "../run/runFolder.ts";

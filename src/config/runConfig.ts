@@ -84,7 +84,6 @@ export const runSchema = z.strictObject({
 export type RunConfig = Readonly<z.output<typeof runSchema>>;
 export type RunInput = z.input<typeof runSchema>;
 export type TrainConfig = RunConfig["train"];
-export type DataConfig = RunConfig["data"];
 export type Horizon = z.output<typeof horizonSchema>;
 
 /** Every problem of a configuration, with its path. */
@@ -112,10 +111,14 @@ function describeProblem(issue: z.core.$ZodIssue, input: unknown): string {
   if (issue.code === "unrecognized_keys") {
     return `${where}: unknown key ${issue.keys.map((key) => `"${key}"`).join(", ")}; there are ${keysAt(issue.path).join(", ")}`;
   }
-  const value = issue.path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], input);
+  const value = valueAt(input, issue.path);
   const alreadySaid = issue.code === "custom" || value === undefined;
   return `${where}: ${issue.message}${alreadySaid ? "" : `, got ${JSON.stringify(value)}`}`;
 }
+
+/** What stands at a path; undefined where the path leads nowhere. */
+export const valueAt = (input: unknown, path: readonly PropertyKey[]): unknown =>
+  path.reduce<unknown>((inner, key) => (inner as Record<PropertyKey, unknown>)?.[key], input);
 
 type Schema = z.core.JSONSchema.JSONSchema;
 

@@ -1,7 +1,7 @@
-import { crossEntropy, type DType, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
+import { crossEntropy, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import { capacityOf, derived, type ModelConfig } from "./config.ts";
 import { type NoiseKey, routingNoise } from "./noise.ts";
-import { mapParameters, parameterList, transformerParameters } from "./parameters.ts";
+import { type Precision, parameterInputs, parameterTensors } from "./parameterInputs.ts";
 import type { Rule } from "./rules.ts";
 import { causalForward } from "./transformer.ts";
 
@@ -17,12 +17,10 @@ export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  precision: Extract<DType, "float32" | "float64"> = "float32",
+  precision: Precision = "float32",
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
-  const values = Object.fromEntries(
-    parameterList(config).map((spec) => [`value.${spec.name}`, input(precision, spec.shape)]),
-  );
+  const values = parameterInputs(config, "value", precision);
   const inputs = {
     tokens: input("int32", shape),
     positions: input("int64", shape),
@@ -32,8 +30,7 @@ export function causalGraph(
     noise: input(precision, [...shape, derived(config).nRouted]),
   };
   const targets = input("int32", shape);
-  const parameters = mapParameters(transformerParameters(config), ({ name }) => values[`value.${name}`]!);
-  const { logits, decisions } = causalForward(parameters, { rule, ...inputs }, config);
+  const { logits, decisions } = causalForward(parameterTensors(config, values), { rule, ...inputs }, config);
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision).map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );

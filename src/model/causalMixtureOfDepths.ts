@@ -1,4 +1,4 @@
-import { add, and, descendingRank, equal, greater, less, reshape, scalar, type Tensor, where } from "../graph/index.ts";
+import { add, and, descendingRank, greater, less, reshape, scalar, type Tensor, where } from "../graph/index.ts";
 import { attentionContext } from "./attention.ts";
 import { blockDelta } from "./block.ts";
 import type { ModelConfig } from "./config.ts";
@@ -70,10 +70,9 @@ function decide(
   r: Tensor,
   noise: Tensor,
   top: Tensor,
-  { rule, positions }: CausalContext,
+  { rule, positions, valid }: CausalContext,
   capacityRatio: number,
 ): Tensor {
-  const always = equal(positions, positions);
   switch (rule) {
     case "topk":
       return top;
@@ -84,9 +83,9 @@ function decide(
     case "auxiliary":
       return greater(r, 0);
     case "through":
-      return always;
+      return valid;
     case "around":
-      return and(always, greater(positions, positions));
+      return greater(positions, positions);
     case "random":
       return greater(noise, normalQuantile(1 - capacityRatio));
   }

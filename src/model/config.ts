@@ -108,7 +108,6 @@ export const modelShapeSchema = fields.extend({ vocabSize: vocabSize.optional() 
 export type ModelConfig = Readonly<z.output<typeof modelSchema>>;
 export type ModelInput = z.input<typeof modelSchema>;
 export type Routing = ModelConfig["routing"];
-export type LearnedRouting = Extract<Routing, { kind: "learned" }>;
 
 /** Kind of each layer: the pattern, repeated and cut at nLayer. */
 export const layerKinds = ({ pattern, nLayer }: Pick<ModelConfig, "pattern" | "nLayer">): LayerKind[] =>

@@ -68,7 +68,7 @@ export function mixtureOfDepths(
   const update = reshape(gated(gateOf(routing.gate, rRouted), delta), [b * capacity, d]);
   const xNext = reshape(addAtRows(reshape(x, [b * t, d]), rows, update), [b, t, d]); //  [B, T, D]
 
-  const ones = constant(x.dtype as "float32", [b * capacity], 1);
+  const ones = constant(x.dtype, [b * capacity], 1);
   const routedThrough = reshape(spreadRows(ones, rows, b * t), [b, t]);
   const predicted = parameters.predictor && { predictorLogits: predictorLogits(parameters.predictor, x) };
   return { x: xNext, routed: { routerWeights: r, routedThrough, ...predicted } };

@@ -1,4 +1,4 @@
-import type { NamedArray } from "../notation.ts";
+import type { NamedArray, NamedArrays } from "../notation.ts";
 import { hashText, normal } from "../random.ts";
 import { derived, layerKinds, type ModelConfig } from "./config.ts";
 
@@ -15,6 +15,11 @@ export class ParameterSpec {
     this.shape = shape;
     this.initial = initial;
     this.role = role;
+  }
+
+  /** Number of its elements. */
+  get size(): number {
+    return this.shape.reduce((a, b) => a * b, 1);
   }
 }
 
@@ -174,8 +179,8 @@ export function mapParameters<T>(
  */
 export function initialParameters(config: ModelConfig, seed: number): Map<string, NamedArray> {
   return new Map(
-    parameterList(config).map(({ name, shape, initial }) => {
-      const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    parameterList(config).map(({ name, shape, size, initial }) => {
+      const data = new Float32Array(size);
       if ("fill" in initial) data.fill(initial.fill);
       else {
         const stream = hashText(name);
@@ -186,6 +191,22 @@ export function initialParameters(config: ModelConfig, seed: number): Map<string
   );
 }
 
+/**
+ * The specification and the array of each parameter, in order.
+ *
+ * @throws where an array is missing or has another shape; `where` begins the message.
+ */
+export function matchParameters(config: ModelConfig, arrays: NamedArrays, where: string) {
+  return parameterList(config).map((spec) => {
+    const array = arrays.get(spec.name);
+    if (array?.shape.join() === spec.shape.join()) return { spec, array };
+    const got = array === undefined ? "nothing" : `[${array.shape.join(", ")}]`;
+    throw new Error(
+      `${where}: parameter "${spec.name}" must have shape [${spec.shape.join(", ")}], got ${got}; is config.json changed?`,
+    );
+  });
+}
+
 /** Number of parameters, all of them. */
 export const countParameters = (config: ModelConfig): number =>
-  parameterList(config).reduce((total, { shape }) => total + shape.reduce((a, b) => a * b, 1), 0);
+  parameterList(config).reduce((total, { size }) => total + size, 0);

@@ -2,7 +2,7 @@ import { modelOf, type RunConfig, resolveConfig } from "../config/runConfig.ts";
 import { tokenizerFromJson } from "../data/tokenizer/loadTokenizer.ts";
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { parameterList } from "../model/parameters.ts";
+import { matchParameters } from "../model/parameters.ts";
 import { float32, type HostTensors } from "../runtime/executor.ts";
 import { bestCheckpoint, latestCheckpoint, type Skipped } from "./checkpoint.ts";
 import { openRun } from "./runFolder.ts";
@@ -34,14 +34,9 @@ export function openSavedModel(dir: string, choice: CheckpointChoice = "best"): 
   const found = (choice === "best" ? bestCheckpoint(dir, options) : null) ?? latestCheckpoint(dir, options);
   if (found === null) throw new Error(`openSavedModel: ${dir} must have a checkpoint, got none; train it first`);
   const { weights, step } = found.checkpoint;
-  const parameters = parameterList(model).map(({ name, shape }) => {
-    const weight = weights.get(name);
-    if (weight?.shape.join() === shape.join()) return [`value.${name}`, float32(shape, weight.data)] as const;
-    const got = weight === undefined ? "nothing" : `[${weight.shape.join(", ")}]`;
-    throw new Error(
-      `openSavedModel: "${name}" must have shape [${shape.join(", ")}], got ${got}; is config.json changed?`,
-    );
-  });
+  const parameters = matchParameters(model, weights, `openSavedModel: ${dir}`).map(
+    ({ spec: { name, shape }, array }) => [`value.${name}`, float32(shape, array.data)] as const,
+  );
   return {
     dir: run.dir,
     config,

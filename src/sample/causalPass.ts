@@ -1,6 +1,6 @@
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { routedLayers } from "../model/config.ts";
-import { causalRule, type Rule } from "../model/rules.ts";
+import { applicableRules, causalRule, type Rule } from "../model/rules.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { type Executor, floats, type Runtime } from "../runtime/executor.ts";
 
@@ -14,7 +14,6 @@ export interface PassResult {
 
 /** The rule to sample or look with: the one asked for, else the model's own. */
 export function chooseRule({ model, dir }: Pick<SavedModel, "model" | "dir">, asked: Rule | undefined): Rule {
-  const { routing } = model;
   const trained = causalRule(model);
   if (asked === undefined) {
     if (trained === null) {
@@ -24,8 +23,7 @@ export function chooseRule({ model, dir }: Pick<SavedModel, "model" | "dir">, as
     }
     return trained === "dense" ? "through" : trained;
   }
-  const learned = routing.kind === "learned" ? routing : undefined;
-  if ((asked === "predictor" && !learned?.predictor) || (asked === "auxiliary" && !learned?.auxiliary)) {
+  if ((asked === "predictor" || asked === "auxiliary") && !applicableRules(model).includes(asked)) {
     const part = asked === "auxiliary" ? "an auxiliary loss" : "a predictor";
     throw new Error(`rule: ${dir} must be trained with ${part} to use the rule "${asked}", got none`);
   }

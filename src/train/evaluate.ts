@@ -2,6 +2,7 @@ import type { EvaluationBatch } from "../data/batch.ts";
 import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWindows.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
+import type { NoiseKey } from "../model/noise.ts";
 import { applicableRules, EVALUATION_RULES, type EvaluationRule, type Rule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
 import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
@@ -105,7 +106,7 @@ export class Evaluator {
     batch: EvaluationBatch,
     parameters: HostTensors,
     rules: readonly EvaluationRule[],
-    noiseKeys: readonly { seed: number; sequence: number }[],
+    noiseKeys: readonly NoiseKey[],
   ): Promise<Map<EvaluationRule, HostTensors>> {
     const { tokens, targets, seqLen: width, batchSize } = batch;
     const feeds = {

@@ -1,16 +1,7 @@
-import {
-  add,
-  concat,
-  type DType,
-  differentiate,
-  type GraphDefinition,
-  input,
-  mul,
-  reshape,
-  type Tensor,
-} from "../graph/index.ts";
+import { add, concat, differentiate, type GraphDefinition, input, mul, reshape, type Tensor } from "../graph/index.ts";
 import { derived, type ModelConfig } from "../model/config.ts";
-import { mapParameters, type ParameterSpec, parameterList, transformerParameters } from "../model/parameters.ts";
+import { type Precision, parameterInputs, parameterTensors } from "../model/parameterInputs.ts";
+import { type ParameterSpec, parameterList } from "../model/parameters.ts";
 import { type Objective, objective } from "./objective.ts";
 import { adamW, type GradientNorms, type OptimizerConfig, type ParameterState } from "./optimizer.ts";
 
@@ -28,9 +19,6 @@ export type StateKind = (typeof STATE_KINDS)[number];
 /** Scalars of the loss, as they stand in the output `losses` [4]. */
 export const LOSSES = ["lm", "auxiliary", "predictor", "zLoss"] as const;
 
-/** Types that a graph is built in: double precision is for checks. */
-type Precision = Extract<DType, "float32" | "float64">;
-
 /** Forward and backward pass, gradients added to what `gradient.*` holds, times `scale`. */
 export function gradientGraph(
   config: ModelConfig,
@@ -38,8 +26,8 @@ export function gradientGraph(
   precision: Precision = "float32",
 ): GraphDefinition {
   const specs = parameterList(config);
-  const values = stateInputs(specs, "value", precision);
-  const sums = stateInputs(specs, "gradient", precision);
+  const values = parameterInputs(config, "value", precision);
+  const sums = parameterInputs(config, "gradient", precision);
   const scale = input(precision, []);
   const { batch, parts, gradients } = lossAndGradients(config, batchSize, values, precision);
   const next = Object.fromEntries(
@@ -59,8 +47,8 @@ export function updateGraph(
   precision: Precision = "float32",
 ): GraphDefinition {
   const specs = parameterList(config);
-  const state = allStates(specs, precision);
-  const gradients = stateInputs(specs, "gradient", precision);
+  const state = stateInputs(config, precision);
+  const gradients = parameterInputs(config, "gradient", precision);
   const { scalars, outputs } = update(specs, state, Object.values(gradients), optimizer, precision);
   return { name: "update", inputs: { ...scalars, ...state, ...gradients }, outputs };
 }
@@ -73,7 +61,7 @@ export function trainStepGraph(
   precision: Precision = "float32",
 ): GraphDefinition {
   const specs = parameterList(config);
-  const state = allStates(specs, precision);
+  const state = stateInputs(config, precision);
   const { batch, parts, gradients } = lossAndGradients(config, batchSize, state, precision);
   const { scalars, outputs } = update(specs, state, gradients, optimizer, precision);
   return {
@@ -85,11 +73,8 @@ export function trainStepGraph(
 
 type Named = Readonly<Record<string, Tensor>>;
 
-const stateInputs = (specs: readonly ParameterSpec[], kind: StateKind | "gradient", precision: Precision): Named =>
-  Object.fromEntries(specs.map(({ name, shape }) => [`${kind}.${name}`, input(precision, shape)]));
-
-const allStates = (specs: readonly ParameterSpec[], precision: Precision): Named =>
-  Object.assign({}, ...STATE_KINDS.map((kind) => stateInputs(specs, kind, precision)));
+const stateInputs = (config: ModelConfig, precision: Precision): Named =>
+  Object.assign({}, ...STATE_KINDS.map((kind) => parameterInputs(config, kind, precision)));
 
 /** Inputs of a batch, the loss and its gradient for each parameter in the order of `parameterList`. */
 export function lossAndGradients(config: ModelConfig, batchSize: number, values: Named, precision: Precision) {
@@ -100,8 +85,7 @@ export function lossAndGradients(config: ModelConfig, batchSize: number, values:
   const documents = input("int32", shape);
   const noise = needsNoise(config) ? { noise: input(precision, [...shape, derived(config).nRouted]) } : {};
   const batch = { tokens, targets, documents, ...noise };
-  const parameters = mapParameters(transformerParameters(config), ({ name }) => values[`value.${name}`]!);
-  const parts = objective(parameters, batch, config);
+  const parts = objective(parameterTensors(config, values), batch, config);
   const gradients = differentiate(
     parts.total,
     specs.map(({ name }) => values[`value.${name}`]!),

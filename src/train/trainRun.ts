@@ -4,7 +4,7 @@ import type { PreparedData } from "../data/openData.ts";
 import { tokenByteLengths } from "../data/tokenizer/tokenizer.ts";
 import { TrainBatches, type TrainPosition } from "../data/trainBatches.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { causalRule, type EvaluationRule } from "../model/rules.ts";
+import { applicableRules, causalRule, type EvaluationRule } from "../model/rules.ts";
 import { latestCheckpoint, removeCheckpointsAfter, type Skipped, writeCheckpoint } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
 import { MetricsWriter } from "../run/metrics.ts";
@@ -245,14 +245,8 @@ class RunInProgress {
   }
 }
 
-/** What is evaluated while training: top-k and each causal rule the model is trained for. */
-function headlineRules(model: ModelConfig): EvaluationRule[] {
-  const { routing } = model;
-  if (routing.kind === "none") return ["dense"];
-  if (routing.kind === "random") return ["topk", "random"];
-  return [
-    "topk",
-    ...(routing.predictor ? (["predictor"] as const) : []),
-    ...(routing.auxiliary ? (["auxiliary"] as const) : []),
-  ];
-}
+/** What is evaluated while training: all but the controls, which are top-k and each rule the model is trained for. */
+const headlineRules = (model: ModelConfig): EvaluationRule[] =>
+  applicableRules(model).filter(
+    (rule) => ["topk", "predictor", "auxiliary"].includes(rule) || rule === causalRule(model),
+  );

@@ -16,7 +16,7 @@ import {
 import { gradientGraph, LOSSES, needsNoise, trainStepGraph, updateGraph } from "./graphs.ts";
 import { stepScalars } from "./optimizer.ts";
 import { type LayerRouting, layerRouting } from "./routingMetrics.ts";
-import type { TrainingState } from "./trainingState.ts";
+import { asTargets, type TrainingState } from "./trainingState.ts";
 
 /** What one step measured. */
 export interface StepResult {
@@ -35,11 +35,7 @@ export class DivergedError extends Error {
 }
 
 /** Either one graph for the whole step, or its two halves. */
-interface Executors {
-  readonly whole?: Executor;
-  readonly gradient?: Executor;
-  readonly update?: Executor;
-}
+type Executors = { readonly whole: Executor } | { readonly gradient: Executor; readonly update: Executor };
 
 /** Runs training steps on a state. Knows nothing of files, schedules or evaluation. */
 export class Trainer {
@@ -80,15 +76,16 @@ export class Trainer {
         float32([], Float32Array.of(value)),
       ]),
     );
+    const executors = this.#executors;
     const outputs =
-      this.#executors.whole === undefined
-        ? await this.#accumulated(state, batches, step, scalars)
-        : [
-            await this.#executors.whole.run(
+      "whole" in executors
+        ? [
+            await executors.whole.run(
               { ...this.#batchFeeds(batches[0]!, step, 0), ...scalars, ...state.feeds },
               state.targets,
             ),
-          ];
+          ]
+        : await this.#accumulated(executors, state, batches, step, scalars);
     const result = this.#result(outputs);
     const finite = [...Object.values(result.losses), result.gradientNorm, result.predictorGradientNorm ?? 0];
     if (!finite.every(Number.isFinite)) {
@@ -107,6 +104,7 @@ export class Trainer {
 
   /** Gradients of all batches, averaged, then the update. */
   async #accumulated(
+    { gradient, update }: Extract<Executors, { gradient: Executor }>,
     state: TrainingState,
     batches: readonly Batch[],
     step: number,
@@ -118,12 +116,11 @@ export class Trainer {
     const scale = float32([], Float32Array.of(1 / batches.length));
     const outputs: HostTensors[] = [];
     for (const [i, batch] of batches.entries()) {
-      const targets = Object.fromEntries(Object.entries(next).map(([key, tensor]) => [`next.${key}`, tensor]));
       const feeds = { ...this.#batchFeeds(batch, step, i), scale, ...state.feeds, ...sums };
-      outputs.push(await this.#executors.gradient!.run(feeds, targets));
+      outputs.push(await gradient.run(feeds, asTargets(next)));
       [sums, next] = [next, sums];
     }
-    outputs.push(await this.#executors.update!.run({ ...scalars, ...state.feeds, ...sums }, state.targets));
+    outputs.push(await update.run({ ...scalars, ...state.feeds, ...sums }, state.targets));
     return outputs;
   }
 

@@ -1,10 +1,14 @@
 import type { ModelConfig } from "../model/config.ts";
-import { initialParameters, parameterList } from "../model/parameters.ts";
+import { initialParameters, matchParameters } from "../model/parameters.ts";
 import type { NamedArrays } from "../notation.ts";
 import { emptyTensor, float32, type HostTensor, type HostTensors } from "../runtime/executor.ts";
 import type { StateKind } from "./graphs.ts";
 
 type Buffers = Record<string, HostTensor>;
+
+/** Buffers under the names of the outputs that are to be written into them. */
+export const asTargets = (buffers: HostTensors): HostTensors =>
+  Object.fromEntries(Object.entries(buffers).map(([key, tensor]) => [`next.${key}`, tensor]));
 
 /**
  * Parameters and their moments in two sets of buffers: a step reads one and writes the other, then they change places. A
@@ -30,22 +34,18 @@ export class TrainingState {
 
   /** From a checkpoint: parameters by name, moments as `firstMoment.NAME` and `secondMoment.NAME` (zero where missing). */
   static from(model: ModelConfig, weights: NamedArrays, moments: NamedArrays): TrainingState {
-    const specs = parameterList(model);
+    const matched = matchParameters(model, weights, "TrainingState");
     const current: Buffers = {};
-    for (const { name, shape } of specs) {
-      const weight = weights.get(name);
-      if (weight === undefined || weight.shape.join() !== shape.join()) {
-        const got = weight === undefined ? "nothing" : `[${weight.shape.join(", ")}]`;
-        throw new Error(`TrainingState: parameter "${name}" must have shape [${shape.join(", ")}], got ${got}`);
-      }
-      current[`value.${name}`] = float32(shape, weight.data.slice());
+    for (const { spec, array } of matched) {
+      const { name, shape } = spec;
+      current[`value.${name}`] = float32(shape, array.data.slice());
       for (const kind of ["firstMoment", "secondMoment"]) {
         const moment = moments.get(`${kind}.${name}`);
         current[`${kind}.${name}`] = moment ? float32(shape, moment.data.slice()) : emptyTensor("float32", shape);
       }
     }
     return new TrainingState(
-      specs.map(({ name }) => name),
+      matched.map(({ spec }) => spec.name),
       current,
     );
   }
@@ -57,7 +57,7 @@ export class TrainingState {
 
   /** Where a graph writes its `next.*` outputs. */
   get targets(): HostTensors {
-    return Object.fromEntries(Object.entries(this.#next).map(([key, tensor]) => [`next.${key}`, tensor]));
+    return asTargets(this.#next);
   }
 
   /** Makes what was written the current state. */

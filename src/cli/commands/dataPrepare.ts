@@ -26,8 +26,6 @@ export function tokenizerChoice(tokenizer: string | undefined, vocabSize: number
 }
 
 export const dataPrepare = defineCommand({
-  name: "prepare",
-  summary: "turn text into token files",
   description:
     "Reads documents, trains a vocabulary on the training part unless one is given, and writes a folder of token files for training and validation, to be trained on with mod train --data DIR.",
   options,

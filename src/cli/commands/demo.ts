@@ -25,8 +25,6 @@ const options = z.strictObject({
 });
 
 export const demo = defineCommand({
-  name: "demo",
-  summary: "train a small model on real text, show its routing, sample from it",
   description:
     "Trains a small Mixture-of-Depths model on the State of the Union addresses, scores it under top-k and under its causal rules, draws which layers compute which tokens of a sentence, and samples. About five minutes on two cores; a second call shows the trained model again.",
   options,

@@ -30,8 +30,6 @@ const options = z.strictObject({
 });
 
 export const evaluate = defineCommand({
-  name: "eval",
-  summary: "loss of a trained model under every routing rule",
   description:
     "Teacher-forced loss under top-k (which sees the future), under the causal rules the model was trained for, and under controls (through, around, random). Windows do not overlap; each starts with the end-of-text token. --json prints {tokens, bytes, rules}; with --per-token, tokens is the list of tokens and tokenCount their number.",
   arguments: [{ name: "run", description: "run folder" }],

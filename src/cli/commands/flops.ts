@@ -11,8 +11,6 @@ import { jsonOption } from "../sharedOptions.ts";
 const BYTES_VOCABULARY = 257;
 
 export const flops = defineCommand({
-  name: "flops",
-  summary: "count a model's FLOPs and parameters",
   description:
     "FLOPs of the matrix products for one training sequence, one multiply-add = 2, by component and against the dense twin.",
   options: z.strictObject({ ...presetOptions, ...jsonOption }),

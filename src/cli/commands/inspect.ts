@@ -26,8 +26,6 @@ const options = z.strictObject({
 });
 
 export const inspect = defineCommand({
-  name: "inspect",
-  summary: "which layers compute which tokens of a text",
   description:
     "Draws which layers compute which tokens of a text: layers as rows, tokens as columns. A text longer than the model's context is read in stretches that each start with the end-of-text token.",
   arguments: [{ name: "run", description: "run folder" }],

@@ -8,8 +8,6 @@ import { compact, table } from "../format.ts";
 import { jsonOption } from "../sharedOptions.ts";
 
 export const presets = defineCommand({
-  name: "presets",
-  summary: "list the presets",
   description:
     "Lists the presets that --preset names. A size alone names its Mixture-of-Depths variant: small is small-mod.",
   options: z.strictObject(jsonOption),

@@ -18,8 +18,6 @@ const options = z.strictObject({
 });
 
 export const sample = defineCommand({
-  name: "sample",
-  summary: "continue a prompt",
   description:
     "Continues a prompt token by token, routing under the causal rule from the prompt's first token on. Ends after --tokens tokens or where the model ends the document.",
   arguments: [{ name: "run", description: "run folder" }],

@@ -17,8 +17,6 @@ const options = z.strictObject({
 });
 
 export const tokenizerTrain = defineCommand({
-  name: "train",
-  summary: "train a byte-level BPE vocabulary",
   description:
     "Trains a byte-level BPE vocabulary with GPT-2's pre-tokenisation and writes it as a Hugging Face tokenizer.json. Training takes it with --set data.tokenizer.kind=file data.tokenizer.path=FILE.",
   options,

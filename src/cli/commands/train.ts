@@ -31,8 +31,6 @@ const options = z.strictObject({
 type Options = z.output<typeof options>;
 
 export const train = defineCommand({
-  name: "train",
-  summary: "train a model, or go on with one",
   description:
     "Trains a preset, prepares its data where that is missing, and leaves a run folder: configuration, tokenizer, metrics, checkpoints. Ctrl-C finishes the step, saves and says how to go on.",
   options,

@@ -41,7 +41,8 @@ export interface OnnxModel {
 }
 
 const IR_VERSION = 8;
-const ELEMENT_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
+/** ONNX's number of each element type. */
+export const ELEMENT_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
 const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 };
 
 type Write = (writer: BinaryWriter) => void;

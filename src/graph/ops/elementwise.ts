@@ -1,3 +1,4 @@
+import { ELEMENT_TYPE } from "../onnx/protobuf.ts";
 import { applyOne, type Operation } from "../operation.ts";
 import { broadcastShapes, type DType, GraphError, isFloat, normalizeAxis, staticSize, type Tensor } from "../tensor.ts";
 import { sum, sumTo } from "./broadcast.ts";
@@ -108,8 +109,6 @@ const whereOperation: Operation<object> = {
   emit: (emitter, _, inputs) => emitter.add("Where", inputs),
 };
 
-const ONNX_TYPE: Record<DType, number> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
-
 /** The same values in another element type. Gradients flow between float types only. */
 export const cast = (x: Tensor, dtype: DType): Tensor =>
   x.dtype === dtype ? x : applyOne(castOperation, [x], { dtype });
@@ -119,7 +118,7 @@ const castOperation: Operation<{ dtype: DType }> = {
   infer: ([x], { dtype }) => [{ dtype, shape: x!.shape }],
   gradient: ({ inputs: [x] }, [dy]) => [isFloat(x!.dtype) && isFloat(dy!.dtype) ? cast(dy!, x!.dtype) : undefined],
   emit: (emitter, { attributes }, inputs) =>
-    emitter.add("Cast", inputs, { attributes: { to: ONNX_TYPE[attributes.dtype as DType] } }),
+    emitter.add("Cast", inputs, { attributes: { to: ELEMENT_TYPE[attributes.dtype as DType] } }),
 };
 
 /** The same value, through which no gradient flows. */

@@ -56,31 +56,18 @@ function checkRows(where: string, y: Tensor, rows: Tensor): void {
 }
 
 /**
- * x with `rows` replaced by `values`: x [R, ...], rows [M] int64 of distinct numbers, values [M, ...]. Every other row is
- * bit-identical to x's.
- */
-export const replaceRows = (x: Tensor, rows: Tensor, values: Tensor): Tensor =>
-  applyOne(replaceRowsOperation, [x, rows, values], {});
-
-const replaceRowsOperation: Operation<object> = {
-  name: "replaceRows",
-  infer: ([x, rows, values]) => {
-    checkRows("replaceRows", values!, rows!);
-    return [{ dtype: x!.dtype, shape: x!.shape }];
-  },
-  emit: (emitter, _, [x, rows, values]) => scatter(emitter, x!, rows!, values!),
-};
-
-/**
- * x with `values` added at `rows`, which are distinct: the residual connection of a routed block. Written as gather, add,
- * replace: ONNX Runtime's ScatterND with an adding reduction races between threads, a plain one over distinct rows does not.
+ * x with `values` added at `rows`: x [R, ...], rows [M] int64 of distinct numbers, values [M, ...]. The residual connection of
+ * a routed block: every other row is bit-identical to x's. Written as gather, add, replace: ONNX Runtime's ScatterND with an adding reduction races between threads, a plain one over distinct rows does not.
  */
 export const addAtRows = (x: Tensor, rows: Tensor, values: Tensor): Tensor =>
   applyOne(addAtRowsOperation, [x, rows, values], {});
 
 const addAtRowsOperation: Operation<object> = {
   name: "addAtRows",
-  infer: replaceRowsOperation.infer,
+  infer: ([x, rows, values]) => {
+    checkRows("addAtRows", values!, rows!);
+    return [{ dtype: x!.dtype, shape: x!.shape }];
+  },
   gradient: ({ inputs: [, rows] }, [dy]) => [dy, undefined, gatherRows(dy!, rows!)],
   emit: (emitter, _, [x, rows, values]) => {
     const [old] = emitter.add("Gather", [x!, rows!], { attributes: { axis: 0 } });

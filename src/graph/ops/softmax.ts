@@ -3,6 +3,7 @@ import { GraphError, type Tensor } from "../tensor.ts";
 import { sum } from "./broadcast.ts";
 import { exp, mul, sub } from "./elementwise.ts";
 import { takeLast } from "./rows.ts";
+import { scalar } from "./source.ts";
 
 /** Softmax over the last axis. */
 export const softmax = (x: Tensor): Tensor => applyOne(softmaxOperation, [x], {});
@@ -53,7 +54,7 @@ const crossEntropyGradientOperation: Operation<object> = {
     const [probabilities] = emitter.add("Exp", [logs!]);
     const [column] = emitter.add("Unsqueeze", [targets!, last]);
     const [weight] = emitter.add("Unsqueeze", [dy!, last]);
-    const minusOne = emitter.constant(...minusOneOf(logProbabilities!));
+    const minusOne = emitter.resolve(scalar(logProbabilities!.dtype, -1));
     const [shape] = emitter.add("Shape", [column!]);
     const [updates] = emitter.add("Expand", [minusOne, shape!]);
     // One update a row: its indices are distinct, so the adding reduction is safe.
@@ -61,9 +62,4 @@ const crossEntropyGradientOperation: Operation<object> = {
     const [difference] = emitter.add("ScatterElements", [probabilities!, column!, updates!], scatter);
     return emitter.add("Mul", [difference!, weight!]);
   },
-};
-
-const minusOneOf = ({ dtype }: Tensor) => {
-  const value = dtype === "float64" ? Float64Array.of(-1) : Float32Array.of(-1);
-  return [dtype, [], new Uint8Array(value.buffer)] as const;
 };

@@ -4,7 +4,8 @@ import { float32, type HostTensors, int32 } from "../../runtime/executor.ts";
 import { type CausalBatch, causalFeeds, causalGraph } from "../causalGraph.ts";
 import { derived, type ModelConfig, type ModelInput, modelSchema } from "../config.ts";
 import { routingNoise } from "../noise.ts";
-import { initialParameters, mapParameters, parameterList, transformerParameters } from "../parameters.ts";
+import { parameterInputs, parameterTensors } from "../parameterInputs.ts";
+import { initialParameters } from "../parameters.ts";
 import type { Rule } from "../rules.ts";
 import { trainingForward } from "../transformer.ts";
 
@@ -60,12 +61,11 @@ export async function runTraining(
   const rows = tokens.length / config.seqLen;
   const shape = [rows, config.seqLen];
   const { nRouted } = derived(config);
-  const values = Object.fromEntries(parameterList(config).map((s) => [`value.${s.name}`, input("float32", s.shape)]));
+  const values = parameterInputs(config, "value", "float32");
   const batch = { tokens: input("int32", shape), documents: input("int32", shape) };
   const noise: Record<string, Tensor> =
     config.routing.kind === "random" ? { noise: input("float32", [...shape, nRouted]) } : {};
-  const tree = mapParameters(transformerParameters(config), ({ name }) => values[`value.${name}`]!);
-  const { logits, routed } = trainingForward(tree, { ...batch, ...noise }, config);
+  const { logits, routed } = trainingForward(parameterTensors(config, values), { ...batch, ...noise }, config);
   const choices = routed.map(({ routedThrough }, i) => [`routedThrough.${i}`, routedThrough]);
   const definition: GraphDefinition = {
     name: "training forward",
