@@ -33,7 +33,7 @@ export { type NodeRuntimeOptions, nodeRuntime } from "./runtime/node.ts";
 export { type GeneratedToken, type GenerateOptions, generate } from "./sample/generate.ts";
 export { routingOf } from "./sample/routingOf.ts";
 export { type EvaluationResult, Evaluator, type ScoredToken } from "./train/evaluate.ts";
-export { gradientGraph, trainStepGraph, updateGraph } from "./train/graphs.ts";
+export { gradientGraph } from "./train/graphs.ts";
 export { DivergedError, Trainer } from "./train/trainer.ts";
 export { TrainingState } from "./train/trainingState.ts";
 export { type StepRecord, type TrainEvent, trainRun } from "./train/trainRun.ts";

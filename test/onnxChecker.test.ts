@@ -4,13 +4,12 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import * as ort from "onnxruntime-node";
 import { afterAll, describe, expect, test } from "vitest";
-import { resolveConfig } from "../src/config/runConfig.ts";
 import { type GraphDefinition, type OnnxTarget, toOnnx } from "../src/graph/index.ts";
 import { causalGraph } from "../src/model/causalGraph.ts";
 import type { ModelConfig } from "../src/model/config.ts";
 import { applicableRules, type Rule } from "../src/model/rules.ts";
 import { tinyDense, tinyMod, tinyRandom } from "../src/model/testing/tinyModel.ts";
-import { trainStepGraph } from "../src/train/graphs.ts";
+import { gradientGraph } from "../src/train/graphs.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "mod-onnx-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -40,14 +39,11 @@ const MODELS: Readonly<Record<string, ModelConfig>> = {
   random: tinyRandom("linear"),
 };
 
-const optimizer = resolveConfig({ model: tinyDense(), train: { horizon: { kind: "steps", steps: 1 } } }).train
-  .optimizer;
-
-/** The train step, and the causal pass under every rule that applies. */
+/** The gradients of a training step, and the causal pass under every rule that applies. */
 function graphsOf(model: ModelConfig): GraphDefinition[] {
   const rules = applicableRules(model).map((rule): Rule => (rule === "dense" ? "through" : rule));
   return [
-    trainStepGraph(model, 2, optimizer),
+    gradientGraph(model, 2),
     ...rules.map((rule) => causalGraph(model, rule, "logits")),
     causalGraph(model, rules[0]!, "nll"),
   ];

@@ -3,6 +3,7 @@ export { countFlops } from "./countFlops.ts";
 export { differentiate } from "./differentiate.ts";
 export { type OnnxTarget, toOnnx } from "./onnx/emitter.ts";
 export * from "./ops/activation.ts";
+export * from "./ops/attention.ts";
 export * from "./ops/broadcast.ts";
 export * from "./ops/elementwise.ts";
 export * from "./ops/layout.ts";

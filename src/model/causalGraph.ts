@@ -2,6 +2,7 @@ import { crossEntropy, type GraphDefinition, input, type Tensor } from "../graph
 import { capacityOf, derived, type ModelConfig } from "./config.ts";
 import { type NoiseKey, routingNoise } from "./noise.ts";
 import { type Precision, parameterInputs, parameterTensors } from "./parameterInputs.ts";
+import { parameterList } from "./parameters.ts";
 import type { Rule } from "./rules.ts";
 import { causalForward } from "./transformer.ts";
 
@@ -20,7 +21,7 @@ export function causalGraph(
   precision: Precision = "float32",
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
-  const values = parameterInputs(config, "value", precision);
+  const values = parameterInputs(parameterList(config), "value", precision);
   const inputs = {
     tokens: input("int32", shape),
     positions: input("int64", shape),

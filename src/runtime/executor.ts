@@ -15,7 +15,8 @@ export type HostTensors = Readonly<Record<string, HostTensor>>;
 export interface Executor {
   /**
    * Feeds every input and returns every output. An output named in `into` is written to that tensor's memory instead of new
-   * memory; it must not be one of the feeds.
+   * memory. That may be the memory of a feed only where each element of the output follows from that element of the feed and
+   * nothing reads the feed later: a sum that grows, an optimizer's update.
    */
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
   dispose(): Promise<void>;
@@ -26,6 +27,18 @@ export interface Runtime {
   readonly provider: Provider;
   readonly threads: number;
   compile(definition: GraphDefinition): Promise<Executor>;
+  /**
+   * Runs a module on a thread of its own, where it answers calls (see `worker.ts`). Missing where the device has no threads
+   * to share out.
+   */
+  startWorker?(module: URL, data: unknown): Promise<WorkerHandle>;
+}
+
+/** A thread that answers calls, one after the other. */
+export interface WorkerHandle {
+  /** Calls a method there. Arguments and results are copied, but for shared memory. */
+  call(method: string, args: readonly unknown[]): Promise<unknown>;
+  stop(): Promise<void>;
 }
 
 export const PROVIDERS = ["cpu", "webgpu"] as const;

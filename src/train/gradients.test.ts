@@ -49,7 +49,7 @@ describe("gradients of whole models equal central differences, in double precisi
   for (const [name, config] of Object.entries(models)) {
     test(name, async () => {
       const specs = parameterList(config);
-      const values = parameterInputs(config, "value", "float64");
+      const values = parameterInputs(parameterList(config), "value", "float64");
       const { batch, parts, gradients } = lossAndGradients(config, B, values, "float64");
       const inputs = { ...batch, ...values };
       const feeds = feedsOf(config);
@@ -93,7 +93,7 @@ test("the predictor leaves the language model's loss and gradients bit-identical
   const [without, having] = [tinyMod({ predictor: null }), tinyMod({ predictor: { width: 4 } })];
   const run = async (config: ModelConfig) => {
     const specs = parameterList(config);
-    const values = parameterInputs(config, "value", "float32");
+    const values = parameterInputs(parameterList(config), "value", "float32");
     const { batch, parts, gradients } = lossAndGradients(config, B, values, "float32");
     const outputs = { ...Object.fromEntries(specs.map((s, i) => [s.name, gradients[i]!])), lm: parts.lm };
     const executor = await compileFor("float32", { name: "gradients", inputs: { ...batch, ...values }, outputs });
@@ -108,7 +108,7 @@ test("the predictor leaves the language model's loss and gradients bit-identical
 
 test("backward products cost twice the forward ones, but for the input of the predictor, which needs no gradient", () => {
   for (const config of Object.values(models)) {
-    const values = parameterInputs(config, "value", "float64");
+    const values = parameterInputs(parameterList(config), "value", "float64");
     const { parts, gradients } = lossAndGradients(config, B, values, "float64");
     const forward = countFlops([parts.total]);
     const predictor = config.routing.kind === "learned" && config.routing.predictor;

@@ -38,10 +38,10 @@ async function trained(): Promise<TrainingState> {
 }
 
 beforeAll(async () => {
-  const { feeds } = await trained();
+  const { values } = await trained();
   const { validation, tokenizer } = shared.get();
   const evaluator = new Evaluator(model, tokenByteLengths(tokenizer), runtime);
-  rules = (await evaluator.evaluate(validationWindows(validation, model.seqLen), feeds)).rules;
+  rules = (await evaluator.evaluate(validationWindows(validation, model.seqLen), values)).rules;
   await evaluator.dispose();
 });
 

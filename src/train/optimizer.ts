@@ -1,4 +1,3 @@
-import { add, div, minimum, mul, scalar, sqrt, sub, sumOfSquares, type Tensor } from "../graph/index.ts";
 import type { ParameterRole, ParameterSpec } from "../model/parameters.ts";
 
 /** Settings of AdamW and of clipping. */
@@ -16,17 +15,17 @@ export interface OptimizerConfig {
 }
 
 /**
- * What changes with the step, computed on the host in double precision and fed as scalars. With bias corrections
+ * What changes with the step. With bias corrections
  * cᵢ = 1 − βᵢᵗ, AdamW's step lr/c₁·m / (√(v/c₂) + ε) is `stepSize`·m / (√v + `epsilon`).
  */
-export interface StepScalars<T> {
-  readonly learningRate: T;
-  readonly stepSize: T;
-  readonly epsilon: T;
+export interface StepScalars {
+  readonly learningRate: number;
+  readonly stepSize: number;
+  readonly epsilon: number;
 }
 
 /** Scalars of update number `step`, from 1. */
-export function stepScalars(step: number, learningRate: number, config: OptimizerConfig): StepScalars<number> {
+export function stepScalars(step: number, learningRate: number, config: OptimizerConfig): StepScalars {
   const correction1 = 1 - config.beta1 ** step;
   const correction2 = Math.sqrt(1 - config.beta2 ** step);
   return {
@@ -37,68 +36,66 @@ export function stepScalars(step: number, learningRate: number, config: Optimize
 }
 
 /** A parameter and its two moments. */
-export interface ParameterState<T> {
-  readonly value: T;
-  readonly firstMoment: T;
-  readonly secondMoment: T;
-}
-
-/** Norm of the gradients of each group that is clipped by itself, before clipping. */
-export interface GradientNorms {
-  readonly main: Tensor;
-  /** Absent where the model has no predictor. */
-  readonly predictor?: Tensor;
+export interface ParameterState {
+  readonly value: Float32Array;
+  readonly firstMoment: Float32Array;
+  readonly secondMoment: Float32Array;
 }
 
 /**
- * One update by AdamW (Loshchilov & Hutter 2019) with clipping by global norm. The predictor's gradients are clipped as a
- * group of their own: whether it is there must not change the language model's updates.
+ * Gradients that are clipped together. The predictors are a group of their own: whether they are there must not change the
+ * language model's updates.
+ */
+export const GRADIENT_GROUPS = ["main", "predictor"] as const;
+export type GradientGroup = (typeof GRADIENT_GROUPS)[number];
+
+export const gradientGroup = ({ role }: ParameterSpec): GradientGroup => (role === "predictor" ? "predictor" : "main");
+
+/** Adds `others` to a gradient, in place, and returns the sum of squares of what results. */
+export function sumInto(gradient: Float32Array, others: readonly Float32Array[]): number {
+  for (const other of others) for (let i = 0; i < gradient.length; i++) gradient[i]! += other[i]!;
+  // Four sums, so that no addition waits for the one before.
+  const [end, sums] = [gradient.length - (gradient.length % 4), [0, 0, 0, 0]];
+  let [a, b, c, d] = sums as [number, number, number, number];
+  for (let i = 0; i < end; i += 4) {
+    a += gradient[i]! ** 2;
+    b += gradient[i + 1]! ** 2;
+    c += gradient[i + 2]! ** 2;
+    d += gradient[i + 3]! ** 2;
+  }
+  for (let i = end; i < gradient.length; i++) a += gradient[i]! ** 2;
+  return a + b + c + d;
+}
+
+/** min(1, clipNorm / norm): the factor on gradients of this norm. */
+export function clipFactor(norm: number, { clipNorm }: OptimizerConfig): number {
+  // The small constant keeps 0 / 0 away, as PyTorch's clip_grad_norm_ does.
+  return clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + 1e-6));
+}
+
+/**
+ * One update of a parameter by AdamW (Loshchilov & Hutter 2019), in place; `clip` is the factor on its gradient. A loop of
+ * our own reads and writes each array once, in double precision between: as a graph it takes thirteen operations, each of
+ * them a pass over memory (docs/PERFORMANCE.md).
  */
 export function adamW(
-  specs: readonly ParameterSpec[],
-  states: readonly ParameterState<Tensor>[],
-  gradients: readonly Tensor[],
-  scalars: StepScalars<Tensor>,
-  config: OptimizerConfig,
-): { readonly next: ParameterState<Tensor>[]; readonly norms: GradientNorms } {
-  const isPredictor = specs.map(({ role }) => role === "predictor");
-  const main = globalNorm(gradients.filter((_, i) => !isPredictor[i]));
-  const others = gradients.filter((_, i) => isPredictor[i]);
-  const predictor = others.length === 0 ? undefined : globalNorm(others);
-  const clip = { main: clipFactor(main, config), predictor: predictor && clipFactor(predictor, config) };
-  const next = states.map((state, i) =>
-    updateParameter(specs[i]!, state, gradients[i]!, isPredictor[i] ? clip.predictor : clip.main, scalars, config),
-  );
-  return { next, norms: { main, ...(predictor && { predictor }) } };
-}
-
-const globalNorm = (gradients: readonly Tensor[]): Tensor =>
-  sqrt(gradients.map((gradient) => sumOfSquares(gradient)).reduce((a, b) => add(a, b)));
-
-/** min(1, clipNorm / norm), or undefined for 1. */
-function clipFactor(norm: Tensor, { clipNorm }: OptimizerConfig): Tensor | undefined {
-  if (clipNorm === null) return undefined;
-  // The small constant keeps 0 / 0 away, as PyTorch's clip_grad_norm_ does.
-  return minimum(div(scalar(norm.dtype, clipNorm), add(norm, 1e-6)), scalar(norm.dtype, 1));
-}
-
-function updateParameter(
-  spec: ParameterSpec,
-  { value, firstMoment, secondMoment }: ParameterState<Tensor>,
-  gradient: Tensor,
-  clip: Tensor | undefined,
-  { learningRate, stepSize, epsilon }: StepScalars<Tensor>,
-  config: OptimizerConfig,
-): ParameterState<Tensor> {
-  const { beta1, beta2, weightDecay } = config;
-  // Scalars are joined before they meet a tensor: every operation on a tensor is a pass over memory.
-  const one = scalar(value.dtype, 1);
-  const factor = clip ?? one;
-  const m = add(mul(firstMoment, beta1), mul(gradient, mul(factor, 1 - beta1)));
-  const v = add(mul(secondMoment, beta2), mul(mul(gradient, gradient), mul(mul(factor, factor), 1 - beta2)));
-  const rate = spec.role === "router" ? config.routerRate : 1;
-  const step = div(mul(m, mul(stepSize, rate)), add(sqrt(v), epsilon));
-  const decays = weightDecay > 0 && config.decay.includes(spec.role);
-  const kept = decays ? mul(value, sub(1, mul(learningRate, rate * weightDecay))) : value;
-  return { value: sub(kept, step), firstMoment: m, secondMoment: v };
+  { role }: Pick<ParameterSpec, "role">,
+  { value, firstMoment, secondMoment }: ParameterState,
+  gradient: Float32Array,
+  clip: number,
+  { learningRate, stepSize, epsilon }: StepScalars,
+  { beta1, beta2, weightDecay, decay, routerRate }: OptimizerConfig,
+): void {
+  const rate = role === "router" ? routerRate : 1;
+  const step = stepSize * rate;
+  const kept = 1 - (decay.includes(role) ? learningRate * rate * weightDecay : 0);
+  const [share1, share2] = [clip * (1 - beta1), clip * clip * (1 - beta2)];
+  for (let i = 0; i < value.length; i++) {
+    const g = gradient[i]!;
+    const m = beta1 * firstMoment[i]! + share1 * g;
+    const v = beta2 * secondMoment[i]! + share2 * g * g;
+    firstMoment[i] = m;
+    secondMoment[i] = v;
+    value[i] = kept * value[i]! - (step * m) / (Math.sqrt(v) + epsilon);
+  }
 }

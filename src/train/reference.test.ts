@@ -1,8 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { GraphDefinition } from "../graph/index.ts";
+import { describe, expect, test } from "vitest";
+import type { TrainConfig } from "../config/runConfig.ts";
+import type { Batch } from "../data/batch.ts";
 import { compileFor } from "../graph/testing/gradientCheck.ts";
 import { modelSchema } from "../model/config.ts";
 import { parameterList } from "../model/parameters.ts";
@@ -10,9 +11,12 @@ import type { Rule } from "../model/rules.ts";
 import { runCausal, runTraining } from "../model/testing/tinyModel.ts";
 import type { NamedArray } from "../notation.ts";
 import { decodeSafetensors } from "../run/safetensors.ts";
-import { type Executor, emptyTensor, float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
-import { gradientGraph, LOSSES, STATE_KINDS, trainStepGraph, updateGraph } from "./graphs.ts";
-import { type OptimizerConfig, stepScalars } from "./optimizer.ts";
+import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
+import { nodeRuntime } from "../runtime/node.ts";
+import { gradientGraph, LOSSES, STATE_KINDS } from "./graphs.ts";
+import type { OptimizerConfig } from "./optimizer.ts";
+import { type StepResult, Trainer } from "./trainer.ts";
+import { TrainingState } from "./trainingState.ts";
 
 /**
  * This library in single precision against PyTorch in double precision. `reference/` holds the other implementation, written
@@ -116,37 +120,21 @@ function batchFeeds(fixture: Fixture, from = 0, to = fixture.get("tokens").shape
   );
 }
 
-/** Inputs `KIND.NAME` for each parameter: zeros, or the fixture's arrays of the same names. */
-function parameterFeeds(fixture: Fixture, kind: string, zeros = false): HostTensors {
-  return Object.fromEntries(
+/** Inputs `KIND.NAME` for each parameter: the fixture's arrays of the same names. */
+const parameterFeeds = (fixture: Fixture, kind: string): HostTensors =>
+  Object.fromEntries(
     parameterList(fixture.config).map(({ name, shape }) => {
       const key = `${kind}.${name}`;
-      return [key, zeros ? emptyTensor("float32", shape) : float32(shape, fixture.get(key).data)];
+      return [key, float32(shape, fixture.get(key).data)];
     }),
   );
-}
-
-const scalar = (value: number) => float32([], Float32Array.of(value));
 
 /** Values of the fixture, moments of 0. */
-const initialState = (fixture: Fixture): HostTensors => ({
-  ...parameterFeeds(fixture, "value"),
-  ...parameterFeeds(fixture, "firstMoment", true),
-  ...parameterFeeds(fixture, "secondMoment", true),
-});
-
-/** The scalars of update number `step`, from 1. */
-function scalarFeeds({ summary }: Fixture, step: number): HostTensors {
-  const scalars = stepScalars(step, summary.learningRates[step - 1]!, summary.optimizer);
-  return Object.fromEntries(Object.entries(scalars).map(([name, value]) => [name, scalar(value)]));
-}
-
-/** Outputs `next.KIND.NAME` as inputs of the next run. */
-const nextInputs = (outputs: HostTensors): HostTensors =>
-  Object.fromEntries(
-    Object.entries(outputs)
-      .filter(([name]) => name.startsWith("next."))
-      .map(([name, tensor]) => [name.slice("next.".length), tensor]),
+const initialState = (fixture: Fixture): TrainingState =>
+  TrainingState.from(
+    fixture.config,
+    new Map(parameterList(fixture.config).map(({ name }) => [name, fixture.get(`value.${name}`)])),
+    new Map(),
   );
 
 /** Arrays `KIND.NAME` of some tensors, by NAME. */
@@ -166,14 +154,11 @@ const choicesOf = (outputs: HostTensors): Record<string, Float32Array> =>
     }),
   );
 
-/** Losses and norms of a step, by name; a norm that a model has not is left out on both sides. */
-function scalarsOf(outputs: HostTensors): Record<string, number> {
-  const norms = ["gradientNorm", "predictorGradientNorm"].filter((name) => name in outputs);
-  return {
-    ...Object.fromEntries(LOSSES.map((name, i) => [name, floats(outputs, "losses")[i]!])),
-    ...Object.fromEntries(norms.map((name) => [name, floats(outputs, name)[0]!])),
-  };
-}
+/** Losses and norms of a step, by name. */
+const scalarsOf = ({ losses, gradientNorm, predictorGradientNorm }: StepResult) => ({
+  ...losses,
+  ...{ gradientNorm, predictorGradientNorm },
+});
 
 /** Scalars of several steps as one array for each name. */
 const columns = (steps: readonly Readonly<Record<string, number | null>>[]): Record<string, number[]> =>
@@ -187,20 +172,27 @@ describe.each(["dense", "mod", "mod-sigmoid"])("equal to PyTorch: %s", (name) =>
   const fixture = new Fixture(name);
   const { config, summary } = fixture;
   const rows = fixture.get("tokens").shape[0]!;
-  const executors: Executor[] = [];
-  const compile = async (definition: GraphDefinition) => {
-    const executor = await compileFor("float32", definition);
-    executors.push(executor);
-    return executor;
+  const batchOf = (from: number, to: number): Batch => {
+    const feeds = batchFeeds(fixture, from, to);
+    const ids = (name: string) => feeds[name]!.data as Int32Array;
+    const [tokens, targets, documents] = [ids("tokens"), ids("targets"), ids("documents")];
+    return { batchSize: to - from, seqLen: config.seqLen, tokens, targets, documents };
   };
-  let trainStep: Executor;
-  beforeAll(async () => {
-    trainStep = await compile(trainStepGraph(config, rows, summary.optimizer));
-  });
-  afterAll(() => Promise.all(executors.map((executor) => executor.dispose())));
 
-  const stepFrom = (state: HostTensors, step: number) =>
-    trainStep.run({ ...state, ...batchFeeds(fixture), ...scalarFeeds(fixture, step) });
+  /** Trains on the fixture's batch, cut in `accumulate` parts that `threads` replicas share. */
+  async function train(steps: number, { threads = 1, accumulate = 1 } = {}) {
+    const batchSize = rows / accumulate;
+    const settings = { batchSize, accumulate, optimizer: summary.optimizer } as TrainConfig;
+    const trainer = await Trainer.create(config, settings, 0, { ...nodeRuntime({ threads: 1 }), threads });
+    const state = initialState(fixture);
+    const batches = Array.from({ length: accumulate }, (_, i) => batchOf(i * batchSize, (i + 1) * batchSize));
+    const results: StepResult[] = [];
+    for (let step = 1; step <= steps; step++) {
+      results.push(await trainer.step(state, batches, step, summary.learningRates[step - 1]!));
+    }
+    await trainer.dispose();
+    return { state, results };
+  }
 
   test("names and shapes of the parameters", () => {
     const shapes = (list: readonly (readonly [string, readonly number[]])[]) => Object.fromEntries(list);
@@ -218,42 +210,33 @@ describe.each(["dense", "mod", "mod-sigmoid"])("equal to PyTorch: %s", (name) =>
   });
 
   test("losses, and the gradient of each parameter", async () => {
-    const gradients = await compile(gradientGraph(config, rows));
-    const outputs = await gradients.run({
-      ...{ ...parameterFeeds(fixture, "value"), ...parameterFeeds(fixture, "gradient", true) },
-      ...{ ...batchFeeds(fixture), scale: scalar(1) },
-    });
-    const { gradientNorm: _, predictorGradientNorm: __, ...losses } = columns([summary.steps[0]!]);
-    expectNear(columns([scalarsOf(outputs)]), losses, TOLERANCE.step);
+    const executor = await compileFor("float32", gradientGraph(config, rows));
+    const outputs = await executor.run({ ...parameterFeeds(fixture, "value"), ...batchFeeds(fixture) });
+    await executor.dispose();
+    const { gradientNorm: _, predictorGradientNorm: __, ...losses } = summary.steps[0]!;
+    const got = Object.fromEntries(LOSSES.map((name, i) => [name, floats(outputs, "losses")[i]!]));
+    expectNear(columns([got]), columns([losses]), TOLERANCE.step);
     expectNear(arraysOf(outputs, "next.gradient"), fixture.under("gradient."), TOLERANCE.step);
   });
 
   test("ten steps: losses, norms of the gradients, parameters", async () => {
-    let state = initialState(fixture);
-    const steps = [];
-    for (let step = 1; step <= summary.steps.length; step++) {
-      const outputs = await stepFrom(state, step);
-      steps.push(scalarsOf(outputs));
-      state = nextInputs(outputs);
-      if (step === 1) expectNear(arraysOf(state, "value"), fixture.under("step1."), TOLERANCE.step);
-    }
-    expectNear(columns(steps), columns(summary.steps), TOLERANCE.training);
-    expectNear(arraysOf(state, "value"), fixture.under("step10."), TOLERANCE.training);
+    const one = await train(1);
+    expectNear(arraysOf(one.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
+    const ten = await train(summary.steps.length);
+    expectNear(columns(ten.results.map(scalarsOf)), columns(summary.steps), TOLERANCE.training);
+    expectNear(arraysOf(ten.state.tensors, "value"), fixture.under("step10."), TOLERANCE.training);
   });
 
-  test("gradients of single rows summed, then one update, is one training step", async () => {
-    const gradients = await compile(gradientGraph(config, 1));
-    const update = await compile(updateGraph(config, summary.optimizer));
-    const state = initialState(fixture);
-    let sums = parameterFeeds(fixture, "gradient", true);
-    for (let row = 0; row < rows; row++) {
-      const batch = batchFeeds(fixture, row, row + 1);
-      sums = nextInputs(await gradients.run({ ...state, ...sums, ...batch, scale: scalar(1 / rows) }));
+  test.each([
+    ["gradients of single rows, summed one after the other", { accumulate: rows }],
+    ["gradients of single rows by replicas of their own", { threads: rows }],
+  ])("%s, then the update, is one training step", async (_, parts) => {
+    const [apart, whole] = [await train(1, parts), await train(1)];
+    for (const kind of STATE_KINDS) {
+      expectNear(arraysOf(apart.state.tensors, kind), arraysOf(whole.state.tensors, kind), TOLERANCE.step);
     }
-    const apart = nextInputs(await update.run({ ...state, ...sums, ...scalarFeeds(fixture, 1) }));
-    const whole = nextInputs(await stepFrom(state, 1));
-    for (const kind of STATE_KINDS) expectNear(arraysOf(apart, kind), arraysOf(whole, kind), TOLERANCE.step);
-    expectNear(arraysOf(apart, "value"), fixture.under("step1."), TOLERANCE.step);
+    expectNear(arraysOf(apart.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
+    expectNear(columns(apart.results.map(scalarsOf)), columns([summary.steps[0]!]), TOLERANCE.step);
   });
 
   const rules = [...fixture.arrays.keys()].flatMap((key) => key.match(/^logits\.(.*)/)?.[1] ?? []) as Rule[];

@@ -154,7 +154,7 @@ class RunInProgress {
       if (last || this.#step % evaluate.every === 0) yield await this.#evaluate();
       const stop = signal?.aborted === true;
       if (last || stop || this.#step % checkpoint.every === 0) {
-        yield this.#save();
+        yield await this.#save();
         saved = this.#step;
       }
       if (stop && !last) {
@@ -202,7 +202,7 @@ class RunInProgress {
   async #evaluate(): Promise<TrainEvent> {
     const { tokens } = this.#config.train.evaluate;
     const windows = validationWindows(this.#data.validation, this.#model.seqLen, { maxTokens: tokens });
-    const result = await this.#evaluator.evaluate(windows, this.#state.feeds, { rules: headlineRules(this.#model) });
+    const result = await this.#evaluator.evaluate(windows, this.#state.values, { rules: headlineRules(this.#model) });
     const rule = causalRule(this.#model) ?? "topk";
     this.#validationLoss = result.rules[rule]!.lossNats;
     const record = { kind: "evaluation", step: this.#step, result } as const;
@@ -220,8 +220,9 @@ class RunInProgress {
     }
   }
 
-  #save(): TrainEvent {
+  async #save(): Promise<TrainEvent> {
     const { keepLast, keepBest } = this.#config.train.checkpoint;
+    await this.#state.sync();
     this.#checkWeights();
     // The metrics up to here must be as durable as the checkpoint that refers to them.
     this.#metrics.flush();

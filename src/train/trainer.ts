@@ -2,21 +2,13 @@ import type { TrainConfig } from "../config/runConfig.ts";
 import type { Batch } from "../data/batch.ts";
 import { derived, type ModelConfig, routedLayers } from "../model/config.ts";
 import { routingNoise } from "../model/noise.ts";
-import { parameterList } from "../model/parameters.ts";
-import {
-  type Executor,
-  emptyTensor,
-  float32,
-  floats,
-  type HostTensor,
-  type HostTensors,
-  int32,
-  type Runtime,
-} from "../runtime/executor.ts";
-import { gradientGraph, LOSSES, needsNoise, trainStepGraph, updateGraph } from "./graphs.ts";
+import { float32, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
+import { LOSSES, needsNoise } from "./graphs.ts";
 import { stepScalars } from "./optimizer.ts";
+import type { ReplicaOutputs } from "./replica.ts";
+import { ReplicaGroup } from "./replicaGroup.ts";
 import { type LayerRouting, layerRouting } from "./routingMetrics.ts";
-import { asTargets, type TrainingState } from "./trainingState.ts";
+import type { StateHolder, TrainingState } from "./trainingState.ts";
 
 /** What one step measured. */
 export interface StepResult {
@@ -34,34 +26,32 @@ export class DivergedError extends Error {
   override name = "DivergedError";
 }
 
-/** Either one graph for the whole step, or its two halves. */
-type Executors = { readonly whole: Executor } | { readonly gradient: Executor; readonly update: Executor };
-
 /** Runs training steps on a state. Knows nothing of files, schedules or evaluation. */
-export class Trainer {
+export class Trainer implements StateHolder {
   readonly #model: ModelConfig;
   readonly #train: TrainConfig;
   readonly #seed: number;
-  readonly #executors: Executors;
-  #gradientSums: [HostTensors, HostTensors] | undefined;
+  readonly #replicas: ReplicaGroup;
+  #state: TrainingState | undefined;
+  /** Where the state's values are while several replicas train it. */
+  #sharedValues: HostTensors | undefined;
 
-  private constructor(model: ModelConfig, train: TrainConfig, seed: number, executors: Executors) {
+  private constructor(model: ModelConfig, train: TrainConfig, seed: number, replicas: ReplicaGroup) {
     this.#model = model;
     this.#train = train;
     this.#seed = seed;
-    this.#executors = executors;
+    this.#replicas = replicas;
   }
 
-  /** Compiles the graphs: one whole step, or gradients and update apart where gradients accumulate. */
+  /** Starts the replicas and compiles their graphs. */
   static async create(model: ModelConfig, train: TrainConfig, seed: number, runtime: Runtime): Promise<Trainer> {
     const { batchSize, accumulate, optimizer } = train;
-    if (accumulate === 1) {
-      const whole = await runtime.compile(trainStepGraph(model, batchSize, optimizer));
-      return new Trainer(model, train, seed, { whole });
-    }
-    const gradient = await runtime.compile(gradientGraph(model, batchSize));
-    const update = await runtime.compile(updateGraph(model, optimizer));
-    return new Trainer(model, train, seed, { gradient, update });
+    return new Trainer(
+      model,
+      train,
+      seed,
+      await ReplicaGroup.create({ model, optimizer, accumulate, batchSize }, runtime),
+    );
   }
 
   /**
@@ -70,98 +60,90 @@ export class Trainer {
    * @throws DivergedError if the loss or a gradient is not finite; the state is then as before.
    */
   async step(state: TrainingState, batches: readonly Batch[], step: number, learningRate: number): Promise<StepResult> {
-    const scalars = Object.fromEntries(
-      Object.entries(stepScalars(step, learningRate, this.#train.optimizer)).map(([name, value]) => [
-        name,
-        float32([], Float32Array.of(value)),
-      ]),
-    );
-    const executors = this.#executors;
-    const outputs =
-      "whole" in executors
-        ? [
-            await executors.whole.run(
-              { ...this.#batchFeeds(batches[0]!, step, 0), ...scalars, ...state.feeds },
-              state.targets,
-            ),
-          ]
-        : await this.#accumulated(executors, state, batches, step, scalars);
-    const result = this.#result(outputs);
-    const finite = [...Object.values(result.losses), result.gradientNorm, result.predictorGradientNorm ?? 0];
-    if (!finite.every(Number.isFinite)) {
+    await this.#hold(state);
+    const passes = this.#passes(batches, step);
+    const outputs = await this.#replicas.step(passes, stepScalars(step, learningRate, this.#train.optimizer));
+    const { squares, finite } = outputs[0]!;
+    const result = { ...this.#averages(outputs), ...this.#norms(squares.map(Math.sqrt)) };
+    if (!finite) {
       throw new DivergedError(
         `train: losses and gradient norm must be finite, got loss ${result.losses.lm} and norm ${result.gradientNorm} ` +
           `at step ${step} (learning rate ${learningRate.toExponential(2)}); lower train.learningRate.peak`,
       );
     }
-    state.swap();
+    this.#lend(state);
     return result;
   }
 
-  async dispose(): Promise<void> {
-    for (const executor of Object.values(this.#executors)) await executor.dispose();
-  }
-
-  /** Gradients of all batches, averaged, then the update. */
-  async #accumulated(
-    { gradient, update }: Extract<Executors, { gradient: Executor }>,
+  /** Losses and gradients without the update: the first part of a step, for measurements. */
+  async forwardBackward(
     state: TrainingState,
     batches: readonly Batch[],
     step: number,
-    scalars: HostTensors,
-  ): Promise<HostTensors[]> {
-    this.#gradientSums ??= [this.#gradientBuffers(), this.#gradientBuffers()];
-    let [sums, next] = this.#gradientSums;
-    for (const { data } of Object.values(sums)) (data as Float32Array).fill(0);
-    const scale = float32([], Float32Array.of(1 / batches.length));
-    const outputs: HostTensors[] = [];
-    for (const [i, batch] of batches.entries()) {
-      const feeds = { ...this.#batchFeeds(batch, step, i), scale, ...state.feeds, ...sums };
-      outputs.push(await gradient.run(feeds, asTargets(next)));
-      [sums, next] = [next, sums];
-    }
-    outputs.push(await update.run({ ...scalars, ...state.feeds, ...sums }, state.targets));
-    return outputs;
+  ): Promise<Pick<StepResult, "losses" | "routing">> {
+    await this.#hold(state);
+    return this.#averages(await this.#replicas.gradients(this.#passes(batches, step)));
   }
 
-  #gradientBuffers(): HostTensors {
-    return Object.fromEntries(
-      parameterList(this.#model).map(({ name, shape }) => [`gradient.${name}`, emptyTensor("float32", shape)]),
+  async writeMoments(tensors: HostTensors): Promise<void> {
+    await this.#replicas.writeMoments(tensors);
+  }
+
+  /** Ends the replicas; the state is brought up to date before. */
+  async dispose(): Promise<void> {
+    await this.#state?.sync();
+    await this.#replicas.dispose();
+  }
+
+  async #hold(state: TrainingState): Promise<void> {
+    if (this.#state === state) return;
+    await state.sync();
+    this.#sharedValues = await this.#replicas.load(state.tensors);
+    this.#state = state;
+    this.#lend(state);
+  }
+
+  #lend(state: TrainingState): void {
+    if (this.#sharedValues !== undefined) state.lendTo(this, this.#sharedValues);
+  }
+
+  #passes(batches: readonly Batch[], step: number): HostTensors[][] {
+    return Array.from({ length: this.#replicas.count }, (_, replica) =>
+      batches.map((batch, i) => this.#passFeeds(batch, step, i, replica)),
     );
   }
 
-  #batchFeeds(
-    { batchSize, seqLen, tokens, targets, documents }: Batch,
-    step: number,
-    micro: number,
-  ): Record<string, HostTensor> {
-    const shape = [batchSize, seqLen];
-    const feeds = { tokens: int32(shape, tokens), targets: int32(shape, targets), documents: int32(shape, documents) };
+  /** The rows of a batch that a replica computes, number `micro` of the step's batches. */
+  #passFeeds(batch: Batch, step: number, micro: number, replica: number): HostTensors {
+    const { seqLen } = batch;
+    const rows = batch.batchSize / this.#replicas.count;
+    const first = replica * rows;
+    const shape = [rows, seqLen];
+    const part = (ids: Int32Array) => int32(shape, ids.slice(first * seqLen, (first + rows) * seqLen));
+    const feeds = { tokens: part(batch.tokens), targets: part(batch.targets), documents: part(batch.documents) };
     if (!needsNoise(this.#model)) return feeds;
     const { nRouted } = derived(this.#model);
-    const first = (step * this.#train.accumulate + micro) * batchSize;
-    const keys = Array.from({ length: batchSize }, (_, row) => ({ seed: this.#seed, sequence: first + row }));
+    const sequence = (step * this.#train.accumulate + micro) * batch.batchSize + first;
+    const keys = Array.from({ length: rows }, (_, row) => ({ seed: this.#seed, sequence: sequence + row }));
     return { ...feeds, noise: float32([...shape, nRouted], routingNoise(keys, seqLen, nRouted)) };
   }
 
-  #result(outputs: readonly HostTensors[]): StepResult {
-    const average = (name: string) => {
-      const arrays = outputs.filter((output) => output[name] !== undefined).map((output) => floats(output, name));
-      return Array.from(
-        arrays[0] ?? [],
-        (_, i) => arrays.reduce((total, array) => total + array[i]!, 0) / arrays.length,
-      );
-    };
-    const losses = average("losses");
+  #norms([main, predictor]: readonly number[]): Pick<StepResult, "gradientNorm" | "predictorGradientNorm"> {
+    const { routing } = this.#model;
+    const hasPredictor = routing.kind === "learned" && routing.predictor !== null;
+    return { gradientNorm: main!, predictorGradientNorm: hasPredictor ? predictor! : null };
+  }
+
+  #averages(outputs: readonly ReplicaOutputs[]): Pick<StepResult, "losses" | "routing"> {
+    const passes = outputs.length * this.#train.accumulate;
+    const average = (arrays: readonly (Float32Array | undefined)[]) =>
+      Array.from(arrays[0] ?? [], (_, i) => arrays.reduce((total, array) => total + array![i]!, 0) / passes);
+    const losses = average(outputs.map((output) => output.losses));
+    const routing = average(outputs.map((output) => output.routing));
     const learned = this.#model.routing.kind === "learned";
-    const [predictorGradientNorm = null] = average("predictorGradientNorm");
     return {
       losses: Object.fromEntries(LOSSES.map((name, i) => [name, losses[i]!])) as StepResult["losses"],
-      gradientNorm: average("gradientNorm")[0]!,
-      predictorGradientNorm,
-      routing: learned
-        ? layerRouting(average("routing"), routedLayers(this.#model), derived(this.#model), this.#model)
-        : [],
+      routing: learned ? layerRouting(routing, routedLayers(this.#model), derived(this.#model), this.#model) : [],
     };
   }
 }

@@ -4,27 +4,24 @@ import type { NamedArrays } from "../notation.ts";
 import { emptyTensor, float32, type HostTensor, type HostTensors } from "../runtime/executor.ts";
 import type { StateKind } from "./graphs.ts";
 
-type Buffers = Record<string, HostTensor>;
-
-/** Buffers under the names of the outputs that are to be written into them. */
-export const asTargets = (buffers: HostTensors): HostTensors =>
-  Object.fromEntries(Object.entries(buffers).map(([key, tensor]) => [`next.${key}`, tensor]));
+/** Who trains a state in memory of its own. */
+export interface StateHolder {
+  /** Copies the moments it holds, `KIND.NAME` for each parameter, into `tensors`. */
+  writeMoments(tensors: HostTensors): Promise<void>;
+}
 
 /**
- * Parameters and their moments in two sets of buffers: a step reads one and writes the other, then they change places. A
- * step that fails leaves the current set as it was.
+ * Parameters and their moments. A trainer with one replica trains them in place. One with several keeps the parameters in
+ * memory that all share, and the moments to itself: until `sync`, to read them is an error.
  */
 export class TrainingState {
   readonly #names: readonly string[];
-  #current: Buffers;
-  #next: Buffers;
+  #tensors: HostTensors;
+  #momentsIn: StateHolder | undefined;
 
-  private constructor(names: readonly string[], current: Buffers) {
+  private constructor(names: readonly string[], tensors: HostTensors) {
     this.#names = names;
-    this.#current = current;
-    this.#next = Object.fromEntries(
-      Object.entries(current).map(([key, { dtype, shape }]) => [key, emptyTensor(dtype, shape)]),
-    );
+    this.#tensors = tensors;
   }
 
   /** Initial parameters of a seed, moments zero. */
@@ -35,49 +32,69 @@ export class TrainingState {
   /** From a checkpoint: parameters by name, moments as `firstMoment.NAME` and `secondMoment.NAME` (zero where missing). */
   static from(model: ModelConfig, weights: NamedArrays, moments: NamedArrays): TrainingState {
     const matched = matchParameters(model, weights, "TrainingState");
-    const current: Buffers = {};
+    const tensors: Record<string, HostTensor> = {};
     for (const { spec, array } of matched) {
       const { name, shape } = spec;
-      current[`value.${name}`] = float32(shape, array.data.slice());
+      tensors[`value.${name}`] = float32(shape, array.data.slice());
       for (const kind of ["firstMoment", "secondMoment"]) {
         const moment = moments.get(`${kind}.${name}`);
-        current[`${kind}.${name}`] = moment ? float32(shape, moment.data.slice()) : emptyTensor("float32", shape);
+        tensors[`${kind}.${name}`] = moment ? float32(shape, moment.data.slice()) : emptyTensor("float32", shape);
       }
     }
     return new TrainingState(
       matched.map(({ spec }) => spec.name),
-      current,
+      tensors,
     );
   }
 
-  /** What a graph is fed. */
-  get feeds(): HostTensors {
-    return this.#current;
+  /** `KIND.NAME` for each parameter and kind. The arrays are those of the state: copy what must outlive the next step. */
+  get tensors(): HostTensors {
+    if (this.#momentsIn !== undefined) {
+      throw new Error(
+        "TrainingState: moments must be fetched with sync() before they are read, got newer ones in a trainer",
+      );
+    }
+    return this.#tensors;
   }
 
-  /** Where a graph writes its `next.*` outputs. */
-  get targets(): HostTensors {
-    return asTargets(this.#next);
+  /** `value.NAME` for each parameter, as a graph can be fed. */
+  get values(): HostTensors {
+    // ONNX Runtime reads no shared memory.
+    const plain = (data: Float32Array) => (data.buffer instanceof SharedArrayBuffer ? data.slice() : data);
+    return Object.fromEntries(
+      this.#entries("value").map(([key, { shape, data }]) => [key, float32(shape, plain(data))]),
+    );
   }
 
-  /** Makes what was written the current state. */
-  swap(): void {
-    [this.#current, this.#next] = [this.#next, this.#current];
-  }
-
-  /** Parameters, by name. The arrays are those of the state: copy what must outlive the next step. */
+  /** Parameters, by name, and like `tensors` the state's own. */
   get weights(): NamedArrays {
     return new Map(this.#entries("value", ""));
   }
 
-  /** Moments, as `firstMoment.NAME` and `secondMoment.NAME`. */
+  /** Moments, as `firstMoment.NAME` and `secondMoment.NAME`, the state's own. */
   get moments(): NamedArrays {
-    return new Map([...this.#entries("firstMoment"), ...this.#entries("secondMoment")]);
+    const { tensors } = this;
+    return new Map([
+      ...this.#entries("firstMoment", undefined, tensors),
+      ...this.#entries("secondMoment", undefined, tensors),
+    ]);
   }
 
-  #entries(kind: StateKind, prefix = `${kind}.`) {
+  /** Moves the parameters into memory that `holder` shares, and leaves the moments to it. */
+  lendTo(holder: StateHolder, sharedValues: HostTensors): void {
+    this.#tensors = { ...this.#tensors, ...sharedValues };
+    this.#momentsIn = holder;
+  }
+
+  /** Fetches the moments from the trainer that holds them. The next step there makes them old again. */
+  async sync(): Promise<void> {
+    await this.#momentsIn?.writeMoments(this.#tensors);
+    this.#momentsIn = undefined;
+  }
+
+  #entries(kind: StateKind, prefix = `${kind}.`, tensors = this.#tensors) {
     return this.#names.map((name) => {
-      const { shape, data } = this.#current[`${kind}.${name}`]!;
+      const { shape, data } = tensors[`${kind}.${name}`]!;
       return [`${prefix}${name}`, { shape, data: data as Float32Array }] as const;
     });
   }

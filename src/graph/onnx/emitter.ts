@@ -90,23 +90,34 @@ export function toOnnx(definition: GraphDefinition, options: { target?: OnnxTarg
   const emitter = new Emitter(options.target ?? "onnxruntime");
   const value = ([name, { dtype, shape }]: [string, Tensor]) => ({ name, dtype, shape });
   for (const [name, tensor] of Object.entries(definition.inputs)) emitter.bind(tensor, name);
-  for (const [name, tensor] of Object.entries(definition.outputs)) {
-    // An Identity gives the output its public name, and a tensor may be an output twice, or an input as well.
-    emitter.nodes.push({
-      opType: "Identity",
-      domain: "",
-      inputs: [emitter.resolve(tensor)],
-      outputs: [name],
-      attributes: {},
-    });
-  }
-  const microsoft = emitter.nodes.some((node) => node.domain === MICROSOFT);
+  const ends = Object.entries(definition.outputs).map(([name, tensor]) => [name, emitter.resolve(tensor)] as const);
+  const nodes = withOutputNames(emitter.nodes, ends);
   return encodeModel({
     name: definition.name,
-    nodes: emitter.nodes,
+    nodes,
     initializers: emitter.initializers,
     inputs: Object.entries(definition.inputs).map(value),
     outputs: Object.entries(definition.outputs).map(value),
-    opsets: { "": ONNX_OPSET, ...(microsoft ? { [MICROSOFT]: 1 } : {}) },
+    opsets: { "": ONNX_OPSET, ...(nodes.some((node) => node.domain === MICROSOFT) ? { [MICROSOFT]: 1 } : {}) },
   });
+}
+
+/**
+ * Gives results their public names where they are made. Only a result that no node makes (an input, a constant) or that has a
+ * public name already takes an Identity, which is a copy: ONNX Runtime keeps those that end in an output.
+ */
+function withOutputNames(nodes: readonly OnnxNode[], ends: readonly (readonly [string, string])[]): OnnxNode[] {
+  const made = new Set(nodes.flatMap((node) => node.outputs));
+  const names = new Map<string, string>();
+  const copies: OnnxNode[] = [];
+  for (const [name, internal] of ends) {
+    if (made.has(internal) && !names.has(internal)) names.set(internal, name);
+    else copies.push({ opType: "Identity", domain: "", inputs: [internal], outputs: [name], attributes: {} });
+  }
+  const rename = (name: string) => names.get(name) ?? name;
+  return [...nodes, ...copies].map((node) => ({
+    ...node,
+    inputs: node.inputs.map(rename),
+    outputs: node.outputs.map(rename),
+  }));
 }

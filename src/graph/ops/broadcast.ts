@@ -23,6 +23,13 @@ const expandOperation: Operation<{ shape: Shape }> = {
   },
 };
 
+/** The scalar that fills a tensor, if it was made by expanding one. */
+export function asUniform(x: Tensor): Tensor | undefined {
+  if (x.shape.length === 0) return x;
+  const spread = x.node.operation === expandOperation || x.node.operation.name === "reshape";
+  return spread ? asUniform(x.node.inputs[0]!) : undefined;
+}
+
 /** The sum over axes, which stay as size 1 if `keep`. */
 export function sum(x: Tensor, axes: readonly number[] = x.shape.map((_, i) => i), keep = false): Tensor {
   const normalized = axes.map((axis) => normalizeAxis("sum", axis, x.shape.length));
@@ -51,3 +58,12 @@ export function sumTo(x: Tensor, shape: Shape): Tensor {
   const axes = x.shape.map((_, i) => i).filter((i) => i < offset || (shape[i - offset] === 1 && x.shape[i] !== 1));
   return reshape(sum(x, axes, true), shape);
 }
+
+/** The largest value of the last axis: x [..., V] -> [...]. No gradient. */
+export const maximum = (x: Tensor): Tensor => applyOne(maximumOperation, [x], {});
+
+const maximumOperation: Operation<object> = {
+  name: "maximum",
+  infer: ([x]) => [{ dtype: x!.dtype, shape: x!.shape.slice(0, -1) }],
+  emit: (emitter, _, inputs) => emitter.add("ReduceMax", inputs, { attributes: { axes: [-1], keepdims: 0 } }),
+};

@@ -2,7 +2,7 @@ import { ELEMENT_TYPE } from "../onnx/protobuf.ts";
 import { applyOne, type Operation } from "../operation.ts";
 import { broadcastShapes, type DType, GraphError, isFloat, normalizeAxis, staticSize, type Tensor } from "../tensor.ts";
 import { sum, sumTo } from "./broadcast.ts";
-import { scalar } from "./source.ts";
+import { numberOf, scalar } from "./source.ts";
 
 /** A tensor, or a number that becomes a scalar of the other operand's type. */
 export type Operand = Tensor | number;
@@ -37,7 +37,24 @@ const isConstant = (x: Tensor): boolean => x.node.operation.name === "constant";
 
 export const add = binary("add", "Add", (_a, _b, _y, dy) => [() => dy, () => dy]);
 export const sub = binary("sub", "Sub", (_a, _b, _y, dy) => [() => dy, () => neg(dy)]);
-export const mul = binary("mul", "Mul", (a, b, _y, dy) => [() => mul(dy, b), () => mul(dy, a)]);
+const product = binary("mul", "Mul", (a, b, _y, dy) => [() => mul(dy, b), () => mul(dy, a)]);
+/** The product; of two constant numbers a constant number. */
+export function mul(a: Operand, b: Operand): Tensor {
+  const like = typeof a === "number" ? (b as Tensor) : a;
+  const [x, y] = [a, b].map((operand) => (typeof operand === "number" ? operand : numberOf(operand)));
+  return x === undefined || y === undefined ? product(a, b) : scalar(like.dtype, x * y);
+}
+
+/** A product with a constant number as its other factor and that number; any other tensor as itself and 1. */
+export function withoutFactor(x: Tensor): { tensor: Tensor; factor: number } {
+  const [a, b] = x.node.inputs;
+  if (x.node.operation.name === "mul") {
+    const [left, right] = [numberOf(a!), numberOf(b!)];
+    if (right !== undefined) return { tensor: a!, factor: right };
+    if (left !== undefined) return { tensor: b!, factor: left };
+  }
+  return { tensor: x, factor: 1 };
+}
 export const div = binary("div", "Div", (_a, b, y, dy) => [() => div(dy, b), () => neg(div(mul(dy, y), b))]);
 /** The smaller of two; no gradient. */
 export const minimum = binary("minimum", "Min");

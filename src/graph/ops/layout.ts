@@ -116,3 +116,20 @@ const splitOperation: Operation<{ sizes: readonly number[]; axis: number }> = {
       outputs: attributes.sizes.length,
     }),
 };
+
+/** Places `start` to `end` of an axis. No gradient. */
+export const slice = (x: Tensor, start: number, end: number, axis: number): Tensor =>
+  applyOne(sliceOperation, [x], { start, end, axis: normalizeAxis("slice", axis, x.shape.length) });
+
+const sliceOperation: Operation<{ start: number; end: number; axis: number }> = {
+  name: "slice",
+  infer: ([x], { start, end, axis }) => {
+    const length = staticDim("slice", x!.shape[axis]!);
+    if (start < 0 || start >= end || end > length) {
+      throw new GraphError("slice", `[${start}, ${end}) must lie in axis ${axis}`, [x!]);
+    }
+    return [{ dtype: x!.dtype, shape: x!.shape.with(axis, end - start) }];
+  },
+  emit: (emitter, { attributes: { start, end, axis } }, [x]) =>
+    emitter.add("Slice", [x!, ...[start, end, axis].map((value) => emitter.ints([value]))]),
+};

@@ -2,7 +2,7 @@ import { MICROSOFT } from "../onnx/emitter.ts";
 import { applyOne, type Operation } from "../operation.ts";
 import { broadcastShapes, type Dim, GraphError, multiplyDims, staticSize, type Tensor } from "../tensor.ts";
 import { sumTo } from "./broadcast.ts";
-import { mul } from "./elementwise.ts";
+import { mul, withoutFactor } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
 
 interface MatmulAttributes {
@@ -46,24 +46,27 @@ const matmulOperation: Operation<MatmulAttributes> = {
     const leading = (x: Tensor) => ({ dtype: x.dtype, shape: x.shape.slice(0, -2) });
     return [{ dtype: a!.dtype, shape: [...broadcastShapes("matmul", leading(a!), leading(b!)), m, n] }];
   },
-  gradient: ({ inputs: [a, b], attributes }, [dy]) => {
-    const { transposeA, transposeB, alpha } = attributes;
+  gradient: ({ inputs: [a, b], attributes }, [outer]) => {
+    const { transposeA, transposeB } = attributes;
+    // A constant factor on dy costs a pass over memory there and nothing here.
+    const { tensor: dy, factor } = withoutFactor(outer!);
+    const alpha = attributes.alpha * factor;
     if (b!.shape.length === 2 && !transposeA) {
       // One weight for all rows: its gradient is one product over them, not a sum of products.
-      const [rows, dRows] = [flattenRows(a!), flattenRows(dy!)];
+      const [rows, dRows] = [flattenRows(a!), flattenRows(dy)];
       return [
-        matmul(dy!, b!, { transposeB: !transposeB, alpha }),
+        matmul(dy, b!, { transposeB: !transposeB, alpha }),
         transposeB
           ? matmul(dRows, rows, { transposeA: true, alpha })
           : matmul(rows, dRows, { transposeA: true, alpha }),
       ];
     }
     const da = transposeA
-      ? matmul(b!, dy!, { transposeA: transposeB, transposeB: true, alpha })
-      : matmul(dy!, b!, { transposeB: !transposeB, alpha });
+      ? matmul(b!, dy, { transposeA: transposeB, transposeB: true, alpha })
+      : matmul(dy, b!, { transposeB: !transposeB, alpha });
     const db = transposeB
-      ? matmul(dy!, a!, { transposeA: true, transposeB: transposeA, alpha })
-      : matmul(a!, dy!, { transposeA: !transposeA, alpha });
+      ? matmul(dy, a!, { transposeA: true, transposeB: transposeA, alpha })
+      : matmul(a!, dy, { transposeA: !transposeA, alpha });
     return [sumTo(da, a!.shape), sumTo(db, b!.shape)];
   },
   emit: (emitter, { attributes: { transposeA, transposeB, alpha } }, inputs) => {
@@ -91,5 +94,18 @@ const matmulOperation: Operation<MatmulAttributes> = {
 const plainMatmulOperation: Operation<object> = {
   name: "MatMul",
   infer: (inputs) => matmulOperation.infer(inputs, { transposeA: false, transposeB: false, alpha: 1 }),
+  emit: (emitter, _, inputs) => emitter.add("MatMul", inputs),
+};
+
+/**
+ * The product of a matrix and a vector ([.., M, K]·[K, 1], or [1, M]·[M, K]), which stands for a weighted sum: a pass that
+ * only reads. Like every sum it counts no FLOPs. No gradient.
+ */
+export const weightedSum = (a: Tensor, b: Tensor): Tensor =>
+  applyOne(weightedSumOperation, [a, b], { transposeA: false, transposeB: false, alpha: 1 });
+
+const weightedSumOperation: Operation<MatmulAttributes> = {
+  name: "weightedSum",
+  infer: matmulOperation.infer,
   emit: (emitter, _, inputs) => emitter.add("MatMul", inputs),
 };

@@ -1,7 +1,8 @@
 import { applyOne, type Operation } from "../operation.ts";
-import { GraphError, staticDim, type Tensor } from "../tensor.ts";
-import { sum, sumTo } from "./broadcast.ts";
+import { GraphError, multiplyDims, staticDim, type Tensor } from "../tensor.ts";
 import { add, div, mul, sqrt, sub, sumOfSquares } from "./elementwise.ts";
+import { reshape } from "./layout.ts";
+import { weightedSum } from "./linear.ts";
 import { scalar } from "./source.ts";
 
 /**
@@ -19,12 +20,15 @@ const rmsNormOperation: Operation<{ epsilon: number }> = {
     return [{ dtype: x!.dtype, shape: x!.shape }];
   },
   gradient: ({ inputs: [x, gain], attributes: { epsilon } }, [dy]) => {
-    // With u = x·inverse and h = gain·dy:  dx = inverse·(h − u·mean(h·u)),  dgain = Σ dy·u.
-    const inverse = inverseRms(x!, epsilon);
-    const normalized = mul(x!, inverse);
-    const scaled = mul(dy!, gain!);
-    const along = mul(sum(mul(scaled, normalized), [-1], true), 1 / widthOf(x!));
-    return [mul(inverse, sub(scaled, mul(normalized, along))), sumTo(mul(dy!, normalized), gain!.shape)];
+    // With i = 1/rms, h = gain·dy and q = dy·x:  dx = i·h − x·(i³/D)·Σ gain·q,  dgain = Σ i·q.
+    const width = widthOf(x!);
+    const rows = (tensor: Tensor) => reshape(tensor, [multiplyDims(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!]);
+    const inverse = inverseRms(x!, epsilon); //                                                [..., 1]
+    const q = mul(dy!, x!);
+    const along = weightedSum(q, reshape(gain!, [width, 1])); //                                    [..., 1]
+    const slope = mul(mul(mul(inverse, inverse), mul(inverse, 1 / width)), along);
+    const dGain = weightedSum(reshape(inverse, [1, multiplyDims(inverse.shape)]), rows(q)); //      [1, D]
+    return [sub(mul(mul(dy!, gain!), inverse), mul(x!, slope)), reshape(dGain, gain!.shape)];
   },
   // Its second output is the inverse too, but ONNX Runtime 1.30 leaves that output wrong on WebGPU.
   emit: (emitter, { attributes }, inputs) =>

@@ -1,7 +1,8 @@
 import { applyOne, type Operation } from "../operation.ts";
 import { GraphError, type Tensor } from "../tensor.ts";
-import { sum } from "./broadcast.ts";
-import { exp, mul, sub } from "./elementwise.ts";
+import { asUniform, maximum, sum } from "./broadcast.ts";
+import { exp, log, mul, sub } from "./elementwise.ts";
+import { reshape } from "./layout.ts";
 import { takeLast } from "./rows.ts";
 import { scalar } from "./source.ts";
 
@@ -38,28 +39,27 @@ const crossEntropyOperation: Operation<object> = {
     }
     return [{ dtype: logits!.dtype, shape: targets!.shape }];
   },
-  gradient: ({ inputs: [logits, targets] }, [dy]) => [
-    applyOne(crossEntropyGradientOperation, [logSoftmax(logits!), targets!, dy!], {}),
-    undefined,
-  ],
-  decompose: ([logits, targets]) => [mul(takeLast(logSoftmax(logits!), targets!), -1)],
+  gradient: ({ inputs: [logits, targets] }, [dy]) => {
+    const difference = applyOne(minusOneHotOperation, [softmax(logits!), targets!], {});
+    return [mul(difference, asUniform(dy!) ?? reshape(dy!, [...dy!.shape, 1])), undefined];
+  },
+  // log Σ eˣ = max x − log max p: from the softmax that the gradient needs too, without another pass that writes.
+  decompose: ([logits, targets]) => {
+    const logSumExp = sub(maximum(logits!), log(maximum(softmax(logits!))));
+    return [sub(logSumExp, takeLast(logits!, targets!))];
+  },
 };
 
-/** (softmax − onehot(target))·dy for each row, from the log softmax. */
-const crossEntropyGradientOperation: Operation<object> = {
-  name: "crossEntropyGradient",
-  infer: ([logProbabilities]) => [{ dtype: logProbabilities!.dtype, shape: logProbabilities!.shape }],
-  emit: (emitter, { inputs: [logProbabilities] }, [logs, targets, dy]) => {
-    const last = emitter.ints([-1]);
-    const [probabilities] = emitter.add("Exp", [logs!]);
-    const [column] = emitter.add("Unsqueeze", [targets!, last]);
-    const [weight] = emitter.add("Unsqueeze", [dy!, last]);
-    const minusOne = emitter.resolve(scalar(logProbabilities!.dtype, -1));
+/** Probabilities less 1 at each row's target: p [..., V], targets [...] -> [..., V]. */
+const minusOneHotOperation: Operation<object> = {
+  name: "minusOneHot",
+  infer: ([probabilities]) => [{ dtype: probabilities!.dtype, shape: probabilities!.shape }],
+  emit: (emitter, { inputs: [probabilities] }, [p, targets]) => {
+    const [column] = emitter.add("Unsqueeze", [targets!, emitter.ints([-1])]);
+    const minusOne = emitter.resolve(scalar(probabilities!.dtype, -1));
     const [shape] = emitter.add("Shape", [column!]);
     const [updates] = emitter.add("Expand", [minusOne, shape!]);
     // One update a row: its indices are distinct, so the adding reduction is safe.
-    const scatter = { attributes: { axis: -1, reduction: "add" } };
-    const [difference] = emitter.add("ScatterElements", [probabilities!, column!, updates!], scatter);
-    return emitter.add("Mul", [difference!, weight!]);
+    return emitter.add("ScatterElements", [p!, column!, updates!], { attributes: { axis: -1, reduction: "add" } });
   },
 };

@@ -4,6 +4,7 @@ import {
   bytesOf,
   type DType,
   GraphError,
+  isFloat,
   type Shape,
   staticSize,
   type Tensor,
@@ -34,6 +35,13 @@ export function constant(dtype: DType, shape: readonly number[], values: ArrayLi
 
 /** A constant of rank 0. */
 export const scalar = (dtype: DType, value: number): Tensor => constant(dtype, [], [value]);
+
+/** The number that a constant of rank 0 and a float type holds; undefined for every other tensor. */
+export function numberOf(x: Tensor): number | undefined {
+  if (x.node.operation !== constantOperation || x.shape.length !== 0 || !isFloat(x.dtype)) return undefined;
+  const { bytes } = x.node.attributes as { bytes: Uint8Array };
+  return new ARRAY_TYPE[x.dtype](bytes.slice().buffer)[0] as number;
+}
 
 const constantOperation: Operation<{ dtype: DType; shape: readonly number[]; bytes: Uint8Array }> = {
   name: "constant",

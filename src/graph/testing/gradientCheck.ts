@@ -42,7 +42,11 @@ export interface CheckedInput {
   readonly values: readonly number[];
   /** Not differentiated: positions, ids, masks. */
   readonly dtype?: "int64" | "int32" | "bool";
+  /** Not differentiated, though a float. */
+  readonly isConstant?: boolean;
 }
+
+const isVariable = ({ dtype, isConstant }: CheckedInput): boolean => dtype === undefined && isConstant !== true;
 
 /** Deterministic values in (-1, 1), different for each seed, none near 0 or near another. */
 export const wave = (size: number, seed = 1): number[] =>
@@ -87,7 +91,7 @@ export function lossGraph(precision: "float32" | "float64", inputs: readonly Che
   const y = formula(tensors);
   const size = y.shape.reduce<number>((a, b) => a * (b as number), 1);
   const loss = sum(mul(y, constant(y.dtype, y.shape as number[], wave(size, 7))));
-  const variables = tensors.filter((_, i) => inputs[i]!.dtype === undefined);
+  const variables = tensors.filter((_, i) => isVariable(inputs[i]!));
   const named = Object.fromEntries(tensors.map((tensor, i) => [`x${i}`, tensor]));
   return { named, y, loss, gradients: differentiate(loss, variables) };
 }
@@ -118,7 +122,7 @@ export async function checkGradients(
   const executor = await compileFor("float64", { name: "loss", inputs: named, outputs: { loss } });
   const lossAt = async (changed: HostTensors) =>
     (await executor.run({ ...feeds("float64"), ...changed })).loss!.data[0] as number;
-  const variables = inputs.map((x, i) => ({ ...x, name: `x${i}` })).filter(({ dtype }) => dtype === undefined);
+  const variables = inputs.map((x, i) => ({ ...x, name: `x${i}` })).filter(isVariable);
   for (const [number, { name, shape, values }] of variables.entries()) {
     const numeric = [];
     for (let i = 0; i < values.length; i++) {

@@ -4,6 +4,24 @@ import { type CheckedInput, ramp } from "./gradientCheck.ts";
 const positive = (x: CheckedInput): CheckedInput => ({ ...x, values: x.values.map((v) => Math.abs(v) + 0.2) });
 const ids = (shape: readonly number[], values: readonly number[]): CheckedInput => ({ shape, values, dtype: "int64" });
 
+/** Queries of two heads, keys and values of `keyHeads`, and a causal bias for blocks of [queries, keys]. */
+const attendInputs = (keyHeads: number, blocks: [number, number][]): CheckedInput[] => [
+  ramp([2, 2, 4, 3]),
+  ramp([2, keyHeads, 4, 3], 2),
+  ramp([2, keyHeads, 4, 3], 3),
+  ...blocks.map(([queries, keys]) => ({
+    shape: [2, 1, queries, keys],
+    values: Array.from({ length: 2 * queries * keys }, (_, i) => {
+      const [query, key] = [Math.floor(i / keys) % queries, i % keys];
+      return key <= keys - queries + query ? 0 : -50;
+    }),
+    isConstant: true,
+  })),
+];
+
+const attendWith = ([q, k, v, ...biases]: g.Tensor[], size: number, recompute: boolean): g.Tensor =>
+  g.attend(q!, k!, v!, biases, { scale: 0.7, blocks: g.queryBlocks(4, size), recompute });
+
 /** Every differentiable operation: its inputs, and how it is called. */
 export const operationCases: Record<string, [CheckedInput[], (inputs: g.Tensor[]) => g.Tensor]> = {
   add: [[ramp([2, 3]), ramp([3], 2)], ([a, b]) => g.add(a!, b!)],
@@ -76,5 +94,20 @@ export const operationCases: Record<string, [CheckedInput[], (inputs: g.Tensor[]
   rotary: [
     [ramp([2, 2, 3, 8]), ids([2, 3], [0, 3, 5, 1, 2, 4])],
     ([x, positions]) => g.rotary(x!, positions!, { base: 100, length: 6 }),
+  ],
+  "attend, one block": [attendInputs(2, [[4, 4]]), (inputs) => attendWith(inputs, 4, false)],
+  "attend, two blocks": [
+    attendInputs(2, [
+      [2, 2],
+      [2, 4],
+    ]),
+    (inputs) => attendWith(inputs, 2, false),
+  ],
+  "attend, blocks, shared keys, recomputed": [
+    attendInputs(1, [
+      [2, 2],
+      [2, 4],
+    ]),
+    (inputs) => attendWith(inputs, 2, true),
   ],
 };

@@ -5,7 +5,7 @@ import { type CausalBatch, causalFeeds, causalGraph } from "../causalGraph.ts";
 import { derived, type ModelConfig, type ModelInput, modelSchema } from "../config.ts";
 import { routingNoise } from "../noise.ts";
 import { parameterInputs, parameterTensors } from "../parameterInputs.ts";
-import { initialParameters } from "../parameters.ts";
+import { initialParameters, parameterList } from "../parameters.ts";
 import type { Rule } from "../rules.ts";
 import { trainingForward } from "../transformer.ts";
 
@@ -61,7 +61,7 @@ export async function runTraining(
   const rows = tokens.length / config.seqLen;
   const shape = [rows, config.seqLen];
   const { nRouted } = derived(config);
-  const values = parameterInputs(config, "value", "float32");
+  const values = parameterInputs(parameterList(config), "value", "float32");
   const batch = { tokens: input("int32", shape), documents: input("int32", shape) };
   const noise: Record<string, Tensor> =
     config.routing.kind === "random" ? { noise: input("float32", [...shape, nRouted]) } : {};

@@ -1,0 +1,39 @@
+import type { HostTensors, Runtime, WorkerHandle } from "../runtime/executor.ts";
+import type { StepScalars } from "./optimizer.ts";
+import type { ReplicaOutputs, ReplicaPort, ReplicaSettings, ReplicaStep, SharedArrays } from "./replica.ts";
+import type { ReplicaWorkerData } from "./replicaWorker.ts";
+
+/** The module that a thread of a replica runs. Node runs JavaScript alone: from TypeScript sources there is none. */
+const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./replicaWorker.js", import.meta.url);
+
+/** A replica on a thread of its own. */
+export class RemoteReplica implements ReplicaPort {
+  readonly #worker: WorkerHandle;
+
+  private constructor(worker: WorkerHandle) {
+    this.#worker = worker;
+  }
+
+  /** Whether a runtime can start one here. */
+  static isPossible = (runtime: Runtime): boolean => MODULE !== undefined && runtime.startWorker !== undefined;
+
+  /** Starts a thread, which compiles the replica's graphs; each of its operations may use this many threads. */
+  static async start(settings: ReplicaSettings, runtime: Runtime, threads: number): Promise<RemoteReplica> {
+    const data: ReplicaWorkerData = { settings, threads };
+    return new RemoteReplica(await runtime.startWorker!(MODULE!, data));
+  }
+
+  load = (state: HostTensors, shared: SharedArrays) => this.#call<void>("load", state, shared);
+  gradients = (passes: readonly HostTensors[]) => this.#call<ReplicaOutputs>("gradients", passes);
+  step = (passes: readonly HostTensors[], scalars: StepScalars) => this.#call<ReplicaStep>("step", passes, scalars);
+  moments = () => this.#call<HostTensors>("moments");
+
+  async dispose(): Promise<void> {
+    await this.#call("dispose");
+    await this.#worker.stop();
+  }
+
+  async #call<Result>(method: keyof ReplicaPort, ...args: readonly unknown[]): Promise<Result> {
+    return (await this.#worker.call(method, args)) as Result;
+  }
+}
