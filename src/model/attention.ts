@@ -1,6 +1,7 @@
 import {
   and,
   attend,
+  type Dim,
   equal,
   greaterOrEqual,
   matmul,
@@ -32,8 +33,11 @@ export interface AttentionContext {
 /** Far below every score, yet finite: a row without any allowed key stays a number. */
 const FORBIDDEN = -1e30;
 
-/** Queries in a block; measured in docs/PERFORMANCE.md. */
-const BLOCK = 128;
+/**
+ * Queries in a block: an eighth of the sequence, which leaves 9/16 of the square of scores, but not so few that their products
+ * are slow (docs/PERFORMANCE.md).
+ */
+const blockSize = (tokens: Dim): number => (typeof tokens === "string" ? 1 : Math.max(64, Math.floor(tokens / 8)));
 
 /** Tokens from which on attention weights are computed again for the gradients, not kept: beyond, they outgrow all else. */
 const RECOMPUTE_FROM = 2048;
@@ -47,7 +51,7 @@ const RECOMPUTE_FROM = 2048;
  * @param keys bool [B, T]
  */
 export function attentionContext(positions: Tensor, documents: Tensor, like: Tensor, keys?: Tensor): AttentionContext {
-  const blocks = queryBlocks(positions.shape[1]!, BLOCK);
+  const blocks = queryBlocks(positions.shape[1]!, blockSize(positions.shape[1]!));
   const biases = blocks.map((block) => blockBias(block, positions, documents, like, keys));
   return { positions, blocks, biases };
 }

@@ -36,8 +36,8 @@ export interface Runtime {
 
 /** A thread that answers calls, one after the other. */
 export interface WorkerHandle {
-  /** Calls a method there. Arguments and results are copied, but for shared memory. */
-  call(method: string, args: readonly unknown[]): Promise<unknown>;
+  /** Calls a method there. Arguments and results are copied, but for shared memory and the buffers listed, which move there. */
+  call(method: string, args: readonly unknown[], moved?: readonly ArrayBuffer[]): Promise<unknown>;
   stop(): Promise<void>;
 }
 

@@ -49,10 +49,10 @@ class NodeWorker implements WorkerHandle {
     worker.unref();
   }
 
-  call(method: string, args: readonly unknown[]): Promise<unknown> {
+  call(method: string, args: readonly unknown[], moved: readonly ArrayBuffer[] = []): Promise<unknown> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     const answered = this.answered();
-    this.#worker.postMessage({ method, args } satisfies Call);
+    this.#worker.postMessage({ method, args } satisfies Call, [...moved]);
     return answered;
   }
 

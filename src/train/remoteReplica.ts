@@ -23,7 +23,11 @@ export class RemoteReplica implements ReplicaPort {
     return new RemoteReplica(await runtime.startWorker!(MODULE!, data));
   }
 
-  load = (state: HostTensors, shared: SharedArrays) => this.#call<void>("load", state, shared);
+  async load(state: HostTensors, shared: SharedArrays): Promise<void> {
+    const moved = Object.values(state).map(({ data }) => data.buffer as ArrayBuffer);
+    await this.#worker.call("load", [state, shared], moved);
+  }
+
   gradients = (passes: readonly HostTensors[]) => this.#call<ReplicaOutputs>("gradients", passes);
   step = (passes: readonly HostTensors[], scalars: StepScalars) => this.#call<ReplicaStep>("step", passes, scalars);
   moments = () => this.#call<HostTensors>("moments");

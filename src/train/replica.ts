@@ -63,7 +63,10 @@ export interface SharedArrays {
 
 /** What a trainer asks of a replica, on this thread or another. The order within a step is that of the methods. */
 export interface ReplicaPort {
-  /** Trains on these arrays from now on: every value, and the moments of the parameters it owns. */
+  /**
+   * Trains on these arrays from now on: the moments of the parameters it owns, which leave the caller, and every value; with
+   * several replicas each makes its own copy of the shared values.
+   */
   load(state: HostTensors, shared: SharedArrays): Promise<void>;
   /** Gradients of its sequences, one entry of feeds a pass, and no update. */
   gradients(passes: readonly HostTensors[]): Promise<ReplicaOutputs>;
@@ -133,7 +136,10 @@ export class Replica implements ReplicaPort {
   }
 
   async load(state: HostTensors, shared: SharedArrays): Promise<void> {
-    this.#state = state;
+    const copies = shared.values.flatMap((values, owner) =>
+      Object.entries(laidOver("value", this.#owners[owner]!, values.slice())),
+    );
+    this.#state = this.#settings.count === 1 ? state : { ...state, ...Object.fromEntries(copies) };
     this.#shared = shared;
     this.#barrier = this.#newBarrier();
     this.#valuesAreOld = false;

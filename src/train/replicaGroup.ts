@@ -1,6 +1,7 @@
 import { parameterList } from "../model/parameters.ts";
 import type { HostTensors, Runtime } from "../runtime/executor.ts";
 import { Barrier } from "./barrier.ts";
+import { MOMENT_KINDS } from "./graphs.ts";
 import { GRADIENT_GROUPS, type StepScalars } from "./optimizer.ts";
 import { RemoteReplica } from "./remoteReplica.ts";
 import {
@@ -64,8 +65,8 @@ export class ReplicaGroup {
   }
 
   /**
-   * Trains on this state from now on: in place with one replica, on copies with more. Then it returns the values where they
-   * are kept up to date, `value.NAME`.
+   * Trains on this state from now on: in place with one replica. With more the moments leave the caller, and it returns the
+   * values where they are kept up to date, `value.NAME`.
    */
   async load(state: HostTensors): Promise<HostTensors | undefined> {
     const shared = this.#sharedArrays();
@@ -76,12 +77,8 @@ export class ReplicaGroup {
     const values = Object.assign({}, ...this.#owners.map((specs, i) => laidOver("value", specs, shared.values[i]!)));
     copyInto(values, state);
     await this.#each((port, i) => {
-      const owned = new Set(this.#owners[i]!.map(({ name }) => name));
-      const isNeeded = (key: string) => key in values || owned.has(key.slice(key.indexOf(".") + 1));
-      const copies = Object.entries(state).flatMap(([key, tensor]) =>
-        isNeeded(key) ? [[key, { ...tensor, data: tensor.data.slice() }] as const] : [],
-      );
-      return port.load(Object.fromEntries(copies), shared);
+      const keys = MOMENT_KINDS.flatMap((kind) => this.#owners[i]!.map(({ name }) => `${kind}.${name}`));
+      return port.load(Object.fromEntries(keys.map((key) => [key, state[key]!])), shared);
     });
     return values;
   }
@@ -96,9 +93,9 @@ export class ReplicaGroup {
     return this.#each((port, i) => port.step(passes[i]!, scalars));
   }
 
-  /** Copies the moments into `tensors`. */
-  async writeMoments(tensors: HostTensors): Promise<void> {
-    for (const moments of await this.#each((port) => port.moments())) copyInto(tensors, moments);
+  /** All moments, `KIND.NAME`. */
+  async moments(): Promise<HostTensors> {
+    return Object.assign({}, ...(await this.#each((port) => port.moments())));
   }
 
   async dispose(): Promise<void> {

@@ -85,8 +85,8 @@ export class Trainer implements StateHolder {
     return this.#averages(await this.#replicas.gradients(this.#passes(batches, step)));
   }
 
-  async writeMoments(tensors: HostTensors): Promise<void> {
-    await this.#replicas.writeMoments(tensors);
+  moments(): Promise<HostTensors> {
+    return this.#replicas.moments();
   }
 
   /** Ends the replicas; the state is brought up to date before. */

@@ -2,12 +2,12 @@ import type { ModelConfig } from "../model/config.ts";
 import { initialParameters, matchParameters } from "../model/parameters.ts";
 import type { NamedArrays } from "../notation.ts";
 import { emptyTensor, float32, type HostTensor, type HostTensors } from "../runtime/executor.ts";
-import type { StateKind } from "./graphs.ts";
+import { MOMENT_KINDS, type StateKind } from "./graphs.ts";
 
 /** Who trains a state in memory of its own. */
 export interface StateHolder {
-  /** Copies the moments it holds, `KIND.NAME` for each parameter, into `tensors`. */
-  writeMoments(tensors: HostTensors): Promise<void>;
+  /** The moments it holds, `KIND.NAME` for each parameter. */
+  moments(): Promise<HostTensors>;
 }
 
 /**
@@ -26,19 +26,25 @@ export class TrainingState {
 
   /** Initial parameters of a seed, moments zero. */
   static initial(model: ModelConfig, seed: number): TrainingState {
-    return TrainingState.from(model, initialParameters(model, seed), new Map());
+    return TrainingState.#of(model, initialParameters(model, seed), new Map());
   }
 
   /** From a checkpoint: parameters by name, moments as `firstMoment.NAME` and `secondMoment.NAME` (zero where missing). */
   static from(model: ModelConfig, weights: NamedArrays, moments: NamedArrays): TrainingState {
+    const copies = (arrays: NamedArrays): NamedArrays =>
+      new Map([...arrays].map(([name, { shape, data }]) => [name, { shape, data: data.slice() }]));
+    return TrainingState.#of(model, copies(weights), copies(moments));
+  }
+
+  static #of(model: ModelConfig, weights: NamedArrays, moments: NamedArrays): TrainingState {
     const matched = matchParameters(model, weights, "TrainingState");
     const tensors: Record<string, HostTensor> = {};
     for (const { spec, array } of matched) {
       const { name, shape } = spec;
-      tensors[`value.${name}`] = float32(shape, array.data.slice());
-      for (const kind of ["firstMoment", "secondMoment"]) {
+      tensors[`value.${name}`] = float32(shape, array.data);
+      for (const kind of MOMENT_KINDS) {
         const moment = moments.get(`${kind}.${name}`);
-        tensors[`${kind}.${name}`] = moment ? float32(shape, moment.data.slice()) : emptyTensor("float32", shape);
+        tensors[`${kind}.${name}`] = moment ? float32(shape, moment.data) : emptyTensor("float32", shape);
       }
     }
     return new TrainingState(
@@ -88,7 +94,8 @@ export class TrainingState {
 
   /** Fetches the moments from the trainer that holds them. The next step there makes them old again. */
   async sync(): Promise<void> {
-    await this.#momentsIn?.writeMoments(this.#tensors);
+    if (this.#momentsIn === undefined) return;
+    this.#tensors = { ...this.#tensors, ...(await this.#momentsIn.moments()) };
     this.#momentsIn = undefined;
   }
 

@@ -66,7 +66,8 @@ const queryParts = (x: Tensor, blocks: readonly QueryBlock[]): readonly Tensor[]
   blocks.length === 1 ? [x] : split(x, blocks.map(queriesIn) as number[], 2);
 
 /** Keys or values that a block sees. */
-const prefix = (x: Tensor, { end }: QueryBlock): Tensor => (end === x.shape[2] ? x : slice(x, 0, end as number, 2));
+const prefix = (x: Tensor, { end }: QueryBlock, again = false): Tensor =>
+  end === x.shape[2] ? x : slice(x, 0, end as number, 2, again);
 
 /** Σ over blocks of tensors [B, K, end, H], each of which stands for the first `end` places. */
 function sumOfPrefixes(parts: readonly Tensor[], blocks: readonly QueryBlock[]): Tensor {
@@ -112,15 +113,13 @@ const attendOperation: Operation<AttendAttributes> = {
   gradient: ({ inputs: [q, k, v, ...biases], outputs: [y, ...kept], attributes }, [dy]) => {
     const { scale, blocks, recompute } = attributes as AttendAttributes;
     const keyHeads = k!.shape[1]!;
-    const [qs, ys, dys] = [q!, y!, dy!].map((x) => queryParts(x, blocks)) as [
-      readonly Tensor[],
-      readonly Tensor[],
-      readonly Tensor[],
-    ];
+    // Made again, what a block reads must not be what the forward pass read, or that would be kept.
+    const [q2, k2, v2] = recompute ? [q!, k!, v!].map((x) => after(x, dy!)) : [q, k, v];
+    const [qs, ys, dys] = [queryParts(q2!, blocks), queryParts(y!, blocks), queryParts(dy!, blocks)];
     const parts = blocks.map((block, i) => {
-      const [keys, values] = [prefix(k!, block), prefix(v!, block)];
+      const [keys, values] = [prefix(k2!, block, true), prefix(v2!, block, true)];
       const [rows, dRows] = [grouped(qs[i]!, keyHeads), grouped(dys[i]!, keyHeads)];
-      const p = recompute ? weights(after(qs[i]!, dys[i]!), keys, biases[i]!, scale) : kept[i]!; //  [B, N, t, S]
+      const p = recompute ? weights(qs[i]!, keys, biases[i]!, scale) : kept[i]!; //  [B, N, t, S]
       const groupedShape: Shape = [...rows.shape.slice(0, 3), keys.shape[2]!]; //                    [B, K, G·t, S]
       const dp = reshape(matmul(dRows, values, { transposeB: true }), p.shape);
       // Σ p·dp over the keys is Σ dy·y over the features, a far smaller sum (Dao et al. 2022, FlashAttention).

@@ -117,11 +117,14 @@ const splitOperation: Operation<{ sizes: readonly number[]; axis: number }> = {
     }),
 };
 
-/** Places `start` to `end` of an axis. No gradient. */
-export const slice = (x: Tensor, start: number, end: number, axis: number): Tensor =>
-  applyOne(sliceOperation, [x], { start, end, axis: normalizeAxis("slice", axis, x.shape.length) });
+/**
+ * Places `start` to `end` of an axis. No gradient. `again` makes a copy of its own: equal slices are otherwise made once and
+ * kept until the last is used, which from the forward to the backward pass costs more memory than a copy costs time.
+ */
+export const slice = (x: Tensor, start: number, end: number, axis: number, again = false): Tensor =>
+  applyOne(sliceOperation, [x], { start, end, again, axis: normalizeAxis("slice", axis, x.shape.length) });
 
-const sliceOperation: Operation<{ start: number; end: number; axis: number }> = {
+const sliceOperation: Operation<{ start: number; end: number; axis: number; again: boolean }> = {
   name: "slice",
   infer: ([x], { start, end, axis }) => {
     const length = staticDim("slice", x!.shape[axis]!);
@@ -130,6 +133,10 @@ const sliceOperation: Operation<{ start: number; end: number; axis: number }> = 
     }
     return [{ dtype: x!.dtype, shape: x!.shape.with(axis, end - start) }];
   },
-  emit: (emitter, { attributes: { start, end, axis } }, [x]) =>
-    emitter.add("Slice", [x!, ...[start, end, axis].map((value) => emitter.ints([value]))]),
+  emit: (emitter, { inputs, attributes: { start, end, axis, again } }, [x]) => {
+    // Counted from the other end it is another operation to ONNX Runtime, which shares equal ones.
+    const length = staticDim("slice", inputs[0]!.shape[axis]!);
+    const stop = again && end < length ? end - length : end;
+    return emitter.add("Slice", [x!, ...[start, stop, axis].map((value) => emitter.ints([value]))]);
+  },
 };
