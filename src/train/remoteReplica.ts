@@ -30,6 +30,7 @@ export class RemoteReplica implements ReplicaPort {
 
   gradients = (passes: readonly HostTensors[]) => this.#call<ReplicaOutputs>("gradients", passes);
   step = (passes: readonly HostTensors[], scalars: StepScalars) => this.#call<ReplicaStep>("step", passes, scalars);
+  values = () => this.#call<HostTensors>("values");
   moments = () => this.#call<HostTensors>("moments");
 
   async dispose(): Promise<void> {

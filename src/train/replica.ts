@@ -9,17 +9,16 @@ import {
   type Runtime,
 } from "../runtime/executor.ts";
 import { Barrier } from "./barrier.ts";
-import { gradientGraph, MOMENT_KINDS, STATE_KINDS } from "./graphs.ts";
+import { gradientGraph, MOMENT_KINDS, type StateKind } from "./graphs.ts";
 import {
-  adamW,
   clipFactor,
   GRADIENT_GROUPS,
   gradientGroup,
   type OptimizerConfig,
-  type ParameterState,
   type StepScalars,
-  sumInto,
+  updateFactors,
 } from "./optimizer.ts";
+import { padded, UpdateMemory } from "./updateMemory.ts";
 
 /** One replica's place among all, and its part of the work. */
 export interface ReplicaSettings {
@@ -64,15 +63,17 @@ export interface SharedArrays {
 /** What a trainer asks of a replica, on this thread or another. The order within a step is that of the methods. */
 export interface ReplicaPort {
   /**
-   * Trains on these arrays from now on: the moments of the parameters it owns, which leave the caller, and every value; with
-   * several replicas each makes its own copy of the shared values.
+   * Takes over a state: the moments of the parameters it owns, whose arrays may leave the caller, and all values, from `state`
+   * or, with several replicas, from `shared`.
    */
   load(state: HostTensors, shared: SharedArrays): Promise<void>;
   /** Gradients of its sequences, one entry of feeds a pass, and no update. */
   gradients(passes: readonly HostTensors[]): Promise<ReplicaOutputs>;
   /** A whole step, together with all others. */
   step(passes: readonly HostTensors[], scalars: StepScalars): Promise<ReplicaStep>;
-  /** Moments of the parameters it owns, `KIND.NAME`. */
+  /** All values, `value.NAME`: on this thread the arrays themselves. */
+  values(): Promise<HostTensors>;
+  /** Moments of the parameters it owns, `KIND.NAME`: on this thread the arrays themselves. */
   moments(): Promise<HostTensors>;
   dispose(): Promise<void>;
 }
@@ -88,7 +89,7 @@ export function ownersOf(specs: readonly ParameterSpec[], count: number): Parame
   return owners.map((owner) => owner.specs);
 }
 
-/** `prefix.NAME` for each parameter, laid over a buffer one after the other. */
+/** `prefix.NAME` for each parameter, laid over a buffer one after the other, each with its padding. */
 export function laidOver(
   prefix: string,
   specs: readonly ParameterSpec[],
@@ -98,12 +99,14 @@ export function laidOver(
   const tensors: Record<string, HostTensor> = {};
   for (const { name, shape, size } of specs) {
     tensors[`${prefix}.${name}`] = float32(shape, buffer.subarray(offset, offset + size));
-    offset += size;
+    offset += padded(size);
   }
   return tensors;
 }
 
-export const sizeOf = (specs: readonly ParameterSpec[]): number => specs.reduce((total, { size }) => total + size, 0);
+/** Size of the buffer for `laidOver`. */
+export const sizeOf = (specs: readonly ParameterSpec[]): number =>
+  specs.reduce((total, { size }) => total + padded(size), 0);
 
 /**
  * One of `count` copies of a model that train together: each computes the gradients of its own sequences, and each owns some
@@ -113,20 +116,33 @@ export const sizeOf = (specs: readonly ParameterSpec[]): number => specs.reduce(
 export class Replica implements ReplicaPort {
   readonly #settings: ReplicaSettings;
   readonly #owners: readonly (readonly ParameterSpec[])[];
-  readonly #gradient: Executor;
-  /** Gradients of its own sequences, for each owner. */
+  readonly #executor: Executor;
+  readonly #memory: UpdateMemory;
+  /** For each owner, values and the gradients of this replica's own sequences. */
+  readonly #values: readonly Float32Array[];
   readonly #found: readonly Float32Array[];
-  #state: HostTensors = {};
+  /** Views of the above by name: `value.NAME` and `gradient.NAME`, and the moments of the parameters owned. */
+  readonly #state: HostTensors;
+  readonly #gradients: HostTensors;
   #shared: SharedArrays = { values: [], gradients: [], squares: [], counters: Barrier.counters() };
   #barrier: Barrier;
   #valuesAreOld = false;
 
-  private constructor(settings: ReplicaSettings, gradient: Executor) {
+  private constructor(settings: ReplicaSettings, executor: Executor) {
     this.#settings = settings;
     this.#owners = ownersOf(parameterList(settings.model), settings.count);
-    this.#gradient = gradient;
-    this.#found = this.#owners.map((specs) => new Float32Array(sizeOf(specs)));
+    this.#executor = executor;
     this.#barrier = this.#newBarrier();
+    const sizes = this.#owners.map(sizeOf);
+    const owned = sizeOf(this.#owned);
+    this.#memory = new UpdateMemory([...sizes, ...sizes, ...MOMENT_KINDS.map(() => owned)]);
+    this.#values = sizes.map((size) => this.#memory.allocate(size));
+    this.#found = sizes.map((size) => this.#memory.allocate(size));
+    const perOwner = (prefix: string, buffers: readonly Float32Array[]): HostTensors =>
+      Object.assign({}, ...this.#owners.map((specs, i) => laidOver(prefix, specs, buffers[i]!)));
+    const moments = MOMENT_KINDS.map((kind) => laidOver(kind, this.#owned, this.#memory.allocate(owned)));
+    this.#state = Object.assign(perOwner("value", this.#values), ...moments);
+    this.#gradients = perOwner("gradient", this.#found);
   }
 
   static async create(settings: ReplicaSettings, runtime: Runtime): Promise<Replica> {
@@ -136,10 +152,9 @@ export class Replica implements ReplicaPort {
   }
 
   async load(state: HostTensors, shared: SharedArrays): Promise<void> {
-    const copies = shared.values.flatMap((values, owner) =>
-      Object.entries(laidOver("value", this.#owners[owner]!, values.slice())),
-    );
-    this.#state = this.#settings.count === 1 ? state : { ...state, ...Object.fromEntries(copies) };
+    copyInto(this.#state, state);
+    if (this.#settings.count > 1)
+      for (const [owner, values] of this.#values.entries()) values.set(shared.values[owner]!);
     this.#shared = shared;
     this.#barrier = this.#newBarrier();
     this.#valuesAreOld = false;
@@ -147,11 +162,12 @@ export class Replica implements ReplicaPort {
 
   async gradients(passes: readonly HostTensors[]): Promise<ReplicaOutputs> {
     this.#fetchValues();
-    const sums = Object.assign({}, ...this.#owners.map((specs, i) => laidOver("gradient", specs, this.#found[i]!)));
-    const targets = withNext(sums);
+    const into = Object.fromEntries(Object.entries(this.#gradients).map(([key, tensor]) => [`next.${key}`, tensor]));
     if (passes.length > 1) for (const found of this.#found) found.fill(0);
     const outputs: HostTensors[] = [];
-    for (const feeds of passes) outputs.push(await this.#gradient.run({ ...feeds, ...this.#state, ...sums }, targets));
+    for (const feeds of passes) {
+      outputs.push(await this.#executor.run({ ...feeds, ...this.#state, ...this.#gradients }, into));
+    }
     const total = (name: string) => outputs.map((output) => floats(output, name)).reduce(sumOfArrays);
     return { losses: total("losses"), ...(outputs[0]!.routing && { routing: total("routing") }) };
   }
@@ -178,14 +194,11 @@ export class Replica implements ReplicaPort {
     const { gradients, squares: shared } = this.#shared;
     for (const [owner, target] of gradients[index]!.entries()) if (owner !== index) target.set(this.#found[owner]!);
     await this.#barrier.pass();
-    const others = gradients
-      .filter((_, replica) => replica !== index)
-      .map((found) => laidOver("gradient", this.#owned, found[index]!));
-    const own = this.#ownGradients();
+    const own = this.#found[index]!;
+    for (const [replica, found] of gradients.entries()) if (replica !== index) addInto(own, found[index]!);
     const mine = [...GRADIENT_GROUPS.map(() => 0), losses.reduce((a, b) => a + b)];
     for (const spec of this.#owned) {
-      const of = (gradients: HostTensors) => floats(gradients, `gradient.${spec.name}`);
-      mine[GRADIENT_GROUPS.indexOf(gradientGroup(spec))]! += sumInto(of(own), others.map(of));
+      mine[GRADIENT_GROUPS.indexOf(gradientGroup(spec))]! += this.#memory.sumOfSquares(this.#gradientOf(spec));
     }
     shared[index]!.set(mine);
     await this.#barrier.pass();
@@ -195,25 +208,27 @@ export class Replica implements ReplicaPort {
   #updateOwned(scalars: StepScalars, squares: readonly number[]): void {
     const { index, count, optimizer } = this.#settings;
     const clips = GRADIENT_GROUPS.map((_, i) => clipFactor(Math.sqrt(squares[i]!), optimizer));
-    const gradients = this.#ownGradients();
     for (const spec of this.#owned) {
-      const kinds = STATE_KINDS.map((kind) => [kind, floats(this.#state, `${kind}.${spec.name}`)]);
-      const state = Object.fromEntries(kinds) as unknown as ParameterState;
+      const of = (kind: StateKind) => floats(this.#state, `${kind}.${spec.name}`);
+      const state = { value: of("value"), firstMoment: of("firstMoment"), secondMoment: of("secondMoment") };
       const clip = clips[GRADIENT_GROUPS.indexOf(gradientGroup(spec))]!;
-      adamW(spec, state, floats(gradients, `gradient.${spec.name}`), clip, scalars, optimizer);
+      this.#memory.adamW(state, this.#gradientOf(spec), updateFactors(spec, clip, scalars, optimizer));
     }
     if (count === 1) return;
-    copyInto(laidOver("value", this.#owned, this.#shared.values[index]!), this.#state);
+    this.#shared.values[index]!.set(this.#values[index]!);
     this.#valuesAreOld = true;
   }
 
+  async values(): Promise<HostTensors> {
+    return this.#ofKinds(["value"]);
+  }
+
   async moments(): Promise<HostTensors> {
-    const keys = MOMENT_KINDS.flatMap((kind) => this.#owned.map(({ name }) => `${kind}.${name}`));
-    return Object.fromEntries(keys.map((key) => [key, this.#state[key]!]));
+    return this.#ofKinds(MOMENT_KINDS);
   }
 
   async dispose(): Promise<void> {
-    await this.#gradient.dispose();
+    await this.#executor.dispose();
   }
 
   #newBarrier(): Barrier {
@@ -224,24 +239,30 @@ export class Replica implements ReplicaPort {
     return this.#owners[this.#settings.index]!;
   }
 
-  #ownGradients(): HostTensors {
-    return laidOver("gradient", this.#owned, this.#found[this.#settings.index]!);
+  #gradientOf({ name }: ParameterSpec): Float32Array {
+    return floats(this.#gradients, `gradient.${name}`);
+  }
+
+  #ofKinds(kinds: readonly StateKind[]): HostTensors {
+    const isOf = (key: string) => kinds.some((kind) => key.startsWith(`${kind}.`));
+    return Object.fromEntries(Object.entries(this.#state).filter(([key]) => isOf(key)));
   }
 
   /** Takes over what the other owners updated. */
   #fetchValues(): void {
     if (!this.#valuesAreOld) return;
-    for (const [owner, specs] of this.#owners.entries()) {
-      if (owner !== this.#settings.index) copyInto(this.#state, laidOver("value", specs, this.#shared.values[owner]!));
+    for (const [owner, values] of this.#values.entries()) {
+      if (owner !== this.#settings.index) values.set(this.#shared.values[owner]!);
     }
     this.#valuesAreOld = false;
   }
 }
 
-const withNext = (tensors: HostTensors): HostTensors =>
-  Object.fromEntries(Object.entries(tensors).map(([key, tensor]) => [`next.${key}`, tensor]));
-
 const sumOfArrays = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x + b[i]!);
+
+function addInto(target: Float32Array, source: Float32Array): void {
+  for (let i = 0; i < target.length; i++) target[i]! += source[i]!;
+}
 
 /** Copies into each tensor of `target` the one of the same name, where there is one. */
 export function copyInto(target: HostTensors, source: HostTensors): void {

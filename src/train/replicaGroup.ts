@@ -65,14 +65,15 @@ export class ReplicaGroup {
   }
 
   /**
-   * Trains on this state from now on: in place with one replica. With more the moments leave the caller, and it returns the
-   * values where they are kept up to date, `value.NAME`.
+   * Takes over a state, and returns what of it is kept up to date where the caller sees it: all of it with one replica, the
+   * values alone with more.
    */
-  async load(state: HostTensors): Promise<HostTensors | undefined> {
+  async load(state: HostTensors): Promise<HostTensors> {
     const shared = this.#sharedArrays();
     if (this.count === 1) {
-      await this.#ports[0]!.load(state, shared);
-      return undefined;
+      const port = this.#ports[0]!;
+      await port.load(state, shared);
+      return { ...(await port.values()), ...(await port.moments()) };
     }
     const values = Object.assign({}, ...this.#owners.map((specs, i) => laidOver("value", specs, shared.values[i]!)));
     copyInto(values, state);

@@ -33,8 +33,8 @@ export class Trainer implements StateHolder {
   readonly #seed: number;
   readonly #replicas: ReplicaGroup;
   #state: TrainingState | undefined;
-  /** Where the state's values are while several replicas train it. */
-  #sharedValues: HostTensors | undefined;
+  /** What replicas keep up to date where it can be read. */
+  #visible: HostTensors = {};
 
   private constructor(model: ModelConfig, train: TrainConfig, seed: number, replicas: ReplicaGroup) {
     this.#model = model;
@@ -98,13 +98,13 @@ export class Trainer implements StateHolder {
   async #hold(state: TrainingState): Promise<void> {
     if (this.#state === state) return;
     await state.sync();
-    this.#sharedValues = await this.#replicas.load(state.tensors);
+    this.#visible = await this.#replicas.load(state.tensors);
     this.#state = state;
     this.#lend(state);
   }
 
   #lend(state: TrainingState): void {
-    if (this.#sharedValues !== undefined) state.lendTo(this, this.#sharedValues);
+    state.lendTo(this, this.#visible);
   }
 
   #passes(batches: readonly Batch[], step: number): HostTensors[][] {

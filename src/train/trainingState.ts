@@ -11,8 +11,8 @@ export interface StateHolder {
 }
 
 /**
- * Parameters and their moments. A trainer with one replica trains them in place. One with several keeps the parameters in
- * memory that all share, and the moments to itself: until `sync`, to read them is an error.
+ * Parameters and their moments. A trainer moves them into memory of its own: with one replica they are as readable as before,
+ * with several the moments are not, and to read them before `sync` is an error.
  */
 export class TrainingState {
   readonly #names: readonly string[];
@@ -86,10 +86,10 @@ export class TrainingState {
     ]);
   }
 
-  /** Moves the parameters into memory that `holder` shares, and leaves the moments to it. */
-  lendTo(holder: StateHolder, sharedValues: HostTensors): void {
-    this.#tensors = { ...this.#tensors, ...sharedValues };
-    this.#momentsIn = holder;
+  /** Moves what is in `visible` there, where `holder` trains it; moments that are not stay with the holder until `sync`. */
+  lendTo(holder: StateHolder, visible: HostTensors): void {
+    this.#tensors = { ...this.#tensors, ...visible };
+    this.#momentsIn = MOMENT_KINDS.every((kind) => `${kind}.${this.#names[0]}` in visible) ? undefined : holder;
   }
 
   /** Fetches the moments from the trainer that holds them. The next step there makes them old again. */
