@@ -18,6 +18,7 @@ const LIBRARY = [
   "run",
   "train",
   "sample",
+  "bench",
 ];
 
 /**
@@ -39,6 +40,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   train: ["notation", "random", "graph", "runtime", "model", "flops", "config", "data", "run"],
   // What a routing map is, plain data, is said where maps are drawn.
   sample: ["notation", "random", "graph", "runtime", "model", "config", "data", "run", "types of render"],
+  bench: ["model", "flops", "config", "data", "runtime", "train"],
   index: LIBRARY,
   cli: LIBRARY,
 };

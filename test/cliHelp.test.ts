@@ -15,6 +15,7 @@ const COMMANDS = [
   "inspect",
   "flops",
   "presets",
+  "bench train",
   "data prepare",
   "tokenizer train",
 ] as const;

@@ -61,11 +61,14 @@ test("the packed package installs and runs", async () => {
   const { name, files } = await install();
   expect(name).toBe("mixture-of-depths");
   expect(files).toContain("dist/index.d.ts");
+  for (const peer of ["protocol", "probe", "pytorch_step", "jax_step"])
+    expect(files).toContain(`bench/peers/${peer}.py`);
   expect(files.filter((entry) => /\.test\.|testing\/|^src\/|^test\//.test(entry))).toEqual([]);
 
   const help = await ok("npx", "--offline", "mod", "--help");
   expect(help.stdout).toContain("Usage: mod [options] [command]");
   await ok("npx", "--offline", "mod", "flops", "--preset", "tiny", "--json");
+  await ok("npx", "--offline", "mod", "bench", "train", "--shapes", "tiny", "--steps", "1", "--json");
 
   writeFileSync(file("script.mjs"), SCRIPT);
   expect((await ok(process.execPath, "script.mjs")).stdout).toBe("true [ 2, 4 ]\n");

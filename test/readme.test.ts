@@ -24,6 +24,7 @@ const ADDED: readonly (readonly [RegExp, string, string])[] = [
   [/^npx mod train\b(?!.*--resume)/, `--threads 1 --set ${SMALL_MODEL} ${SHORT_RUN}`, "minutes to hours of training"],
   [/^npx mod eval\b(?!.*--data)/, "--max-tokens 256", "the whole validation part is half a million tokens"],
   [/^npx mod sample\b/, "--tokens 8", "a pass for each of 200 tokens"],
+  [/^npx mod bench train\b/, "--shapes tiny --steps 1 --threads 1", "a minute of training steps"],
   [/^npx mod (data prepare|tokenizer train)\b(?!.*--tokenizer)/, "--vocab-size 300", "thousands of merges"],
 ];
 
@@ -121,11 +122,11 @@ describe("commands in documents name commands and options that exist", () => {
   for (const name of names.filter((file) => file.endsWith(".md") && existsSync(path.join(ROOT, file)))) {
     test(name, async () => {
       const markdown = readFileSync(path.join(ROOT, name), "utf8").replaceAll("\\\n", " ");
-      for (const [, words] of markdown.matchAll(/\bmod ((?:data |tokenizer )?[a-z]+(?: [^`\n|;#]*)?)/g)) {
+      for (const [, words] of markdown.matchAll(/\bmod ((?:bench |data |tokenizer )?[a-z]+(?: [^`\n|;#]*)?)/g)) {
         const flags = [...words!.matchAll(/(?<=\s)--[a-z-]+/g)].map(([flag]) => flag);
         if (flags.length === 0) continue;
         const [first, second] = words!.split(" ");
-        const group = first === "data" || first === "tokenizer";
+        const group = ["bench", "data", "tokenizer"].includes(first!);
         const { stdout } = await modOk([first!, ...(group ? [second!] : []), "--help"], { cwd: folder.dir });
         for (const flag of flags) expect(stdout, `mod ${words}`).toContain(`${flag}`);
       }

@@ -123,7 +123,7 @@ function checkOptions(
     const { placeholder } = fields.find((field) => field.flag === flag)!;
     return `${flag} needs a value: ${flag} <${placeholder}>`;
   });
-  const result = schema.safeParse(given);
+  const result = schema.safeParse(given, { reportInput: true });
   if (result.success) return { options: result.data, problems };
   for (const issue of result.error.issues) {
     const field = fields.find(({ key }) => key === issue.path[0]);
@@ -134,7 +134,8 @@ function checkOptions(
 
 function optionProblem(issue: z.core.$ZodIssue, field: Field | undefined, given: Record<string, unknown>): string {
   const flag = field?.flag ?? issue.path.join(".");
-  const value = valueAt(given, issue.path);
+  // A word of a list may stand for several values, so that positions differ; a single value is told as it was written.
+  const value = field?.kind === "list" ? issue.input : valueAt(given, issue.path);
   if (value === undefined) return `${flag} is needed: ${field?.description}`;
   const choices = issue.code === "invalid_value" ? issue.values.map(String) : [];
   const rule = choices.length > 0 ? `must be one of ${choices.join(", ")}` : issue.message;

@@ -30,6 +30,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import("./commands/flops.ts")).flops,
   },
   presets: { summary: "list the presets", load: async () => (await import("./commands/presets.ts")).presets },
+  "bench train": {
+    summary: "time training steps, and those of other frameworks",
+    load: async () => (await import("./commands/benchTrain.ts")).benchTrain,
+  },
   "data prepare": {
     summary: "turn text into token files",
     load: async () => (await import("./commands/dataPrepare.ts")).dataPrepare,

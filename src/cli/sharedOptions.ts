@@ -21,6 +21,13 @@ export function real(least: number, most?: number) {
   );
 }
 
+/** Words from the command line, apart by spaces or commas. */
+export const wordList = <S extends z.ZodType<string, string>>(word: S) =>
+  z
+    .array(z.string())
+    .transform((words) => words.flatMap((joined) => joined.split(",")))
+    .pipe(z.array(word));
+
 export const jsonOption = { json: z.boolean().default(false).describe("print one JSON document on standard output") };
 
 export const runtimeOptions = {

@@ -31,3 +31,10 @@ test("the formula for ordinary attention, an ungated MLP and a dense model", () 
     nLayer * (8 * t * d * d + 4 * t * t * d + 4 * t * d * 16) + 2 * d * v * t,
   );
 });
+
+test("training skips what is above the diagonal of blocks: 64 queries each, of 256 tokens 3/8 of the square", () => {
+  const config = tinyDense({ seqLen: 256 });
+  const { attention } = trainingFlops(config);
+  const counted = countFlops(Object.values(gradientGraph(config, 1).outputs));
+  expect(counted).toBe(totalFlops(trainingFlops(config)) - (3 / 8) * attention);
+});

@@ -3,7 +3,7 @@ import { derived, type LayerKind, layerKinds, type ModelConfig } from "../model/
 /** Floating-point operations by component, one multiply-add = 2. */
 export interface FlopCounts {
   readonly projections: number;
-  /** The full square of scores, masked half included: it is what is computed. */
+  /** The full square of scores, masked half included, as is usual. Training skips what it can of that half (`attend`). */
   readonly attention: number;
   readonly mlp: number;
   readonly router: number;
@@ -16,7 +16,7 @@ export type FlopComponent = keyof FlopCounts;
 export const totalFlops = (counts: FlopCounts): number => Object.values(counts).reduce((a, b) => a + b, 0);
 
 /**
- * The forward pass over one training sequence of T tokens, all matrix products that are computed. With n = T in a dense
+ * The forward pass over one training sequence of T tokens, all matrix products, attention as the full square. With n = T in a dense
  * block and n = C in a routed one, d the model's width, k the keys' width, F the MLP's, V the vocabulary, h the predictor's:
  *
  *     projections n(4d² + 4dk) · attention 4n²d · MLP 4ndF (6ndF gated) · router 2dT · predictor 2T(dh + h) · head 2dVT

@@ -1,0 +1,46 @@
+/**
+ * What the benchmark and a process that measures one row say to each other. The process gets one JSON argument, warms up with
+ * three steps, prints `Ready` as one line of JSON, then answers each line of its input, a `Question`, with one line of JSON.
+ */
+import { z } from "zod";
+
+/** The vanilla transformer, and Mixture-of-Depths in every other block at 12.5 %. */
+export const MODELS = ["dense", "mod"] as const;
+export type ModelName = (typeof MODELS)[number];
+
+const count = z.int().min(1);
+
+/** The model, the batch and how to run: the one argument. */
+export const stepSettingsSchema = z.strictObject({
+  model: z.enum(MODELS),
+  vocabSize: count,
+  seqLen: count,
+  nLayer: count,
+  dModel: count,
+  nHead: count,
+  dMlp: count,
+  batch: count.describe("sequences a step"),
+  capacity: count.describe("tokens of a sequence that a routed block computes; all in a dense model"),
+  predictorWidth: z.int().min(0).describe("hidden width of the predictor; 0 for none"),
+  threads: count,
+  compile: z.boolean().describe("torch.compile instead of eager PyTorch"),
+});
+export type StepSettings = z.output<typeof stepSettingsSchema>;
+
+/** Said once the process is warm: `losses` are the language model's, in nats, of its first and its third step. */
+export const readySchema = z.object({
+  version: z.string(),
+  threads: count,
+  losses: z.tuple([z.number(), z.number()]),
+});
+export type Ready = z.output<typeof readySchema>;
+
+export const timeSchema = z.object({ ms: z.number().gt(0) });
+export const peakSchema = z.object({ peakMiB: z.number().gt(0) });
+
+/** `step` and `forwardBackward` take the time of one, `peak` tells the peak memory of the process so far. */
+export const QUESTIONS = ["step", "forwardBackward", "peak"] as const;
+export type Question = (typeof QUESTIONS)[number];
+
+/** Id of token i of the batch, in row-major order: all engines train on the same batch, its tokens being their own targets. */
+export const tokenAt = (i: number, vocabSize: number): number => (i * 7919) % vocabSize;
