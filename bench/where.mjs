@@ -62,7 +62,7 @@ function partOf({ op_name: op, input_type_shape: inputs }, { vocabSize }) {
   if (/MatMul|Gemm/.test(op)) {
     if (shapes.some((shape) => shape.length === 4)) return "attention";
     if (has(vocabSize)) return "head";
-    return shapes.some((shape) => shape.includes(1)) ? "norms" : "projections and MLP";
+    return shapes.some((shape) => shape.slice(-2).includes(1)) ? "norms" : "projections and MLP";
   }
   if (/Softmax|ReduceMax/.test(op)) return has(vocabSize) ? "head" : "attention";
   if (/LayerNorm|ReduceSumSquare/.test(op)) return "norms";

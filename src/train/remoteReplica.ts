@@ -1,4 +1,4 @@
-import type { HostTensors, Runtime, WorkerHandle } from "../runtime/executor.ts";
+import type { HostTensor, HostTensors, Runtime, WorkerHandle } from "../runtime/executor.ts";
 import type { StepScalars } from "./optimizer.ts";
 import type { ReplicaOutputs, ReplicaPort, ReplicaSettings, ReplicaStep, SharedArrays } from "./replica.ts";
 import type { ReplicaWorkerData } from "./replicaWorker.ts";
@@ -24,8 +24,14 @@ export class RemoteReplica implements ReplicaPort {
   }
 
   async load(state: HostTensors, shared: SharedArrays): Promise<void> {
-    const moved = Object.values(state).map(({ data }) => data.buffer as ArrayBuffer);
-    await this.#worker.call("load", [state, shared], moved);
+    // Only an array that has a buffer to itself can move there.
+    const own = ({ data, ...type }: HostTensor): HostTensor => ({
+      ...type,
+      data: data.byteLength === data.buffer.byteLength ? data : data.slice(),
+    });
+    const movable = Object.fromEntries(Object.entries(state).map(([key, tensor]) => [key, own(tensor)]));
+    const moved = Object.values(movable).map(({ data }) => data.buffer as ArrayBuffer);
+    await this.#worker.call("load", [movable, shared], moved);
   }
 
   gradients = (passes: readonly HostTensors[]) => this.#call<ReplicaOutputs>("gradients", passes);

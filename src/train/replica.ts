@@ -243,9 +243,14 @@ export class Replica implements ReplicaPort {
     return floats(this.#gradients, `gradient.${name}`);
   }
 
+  /** Copies for another thread, which would otherwise be sent the whole memory. */
   #ofKinds(kinds: readonly StateKind[]): HostTensors {
+    const { isThread } = this.#settings;
     const isOf = (key: string) => kinds.some((kind) => key.startsWith(`${kind}.`));
-    return Object.fromEntries(Object.entries(this.#state).filter(([key]) => isOf(key)));
+    const given = (tensor: HostTensor) => (isThread ? { ...tensor, data: tensor.data.slice() } : tensor);
+    return Object.fromEntries(
+      Object.entries(this.#state).flatMap(([key, tensor]) => (isOf(key) ? [[key, given(tensor)] as const] : [])),
+    );
   }
 
   /** Takes over what the other owners updated. */

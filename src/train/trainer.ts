@@ -91,8 +91,11 @@ export class Trainer implements StateHolder {
 
   /** Ends the replicas; the state is brought up to date before. */
   async dispose(): Promise<void> {
-    await this.#state?.sync();
-    await this.#replicas.dispose();
+    try {
+      await this.#state?.sync();
+    } finally {
+      await this.#replicas.dispose();
+    }
   }
 
   async #hold(state: TrainingState): Promise<void> {
