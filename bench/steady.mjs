@@ -8,6 +8,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { modelConfig, settingsOf } from "../dist/bench/shapes.js";
+import { median } from "../dist/bench/statistics.js";
 import { TrainBatches } from "../dist/data/trainBatches.js";
 import {
   Evaluator,
@@ -40,7 +41,6 @@ const data = await prepareData({
 const batches = new TrainBatches(data.train, { batchSize: settings.batch, seqLen: model.seqLen, seed: 0 });
 const state = TrainingState.initial(model, 0);
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const rssMiB = () => process.memoryUsage().rss / 2 ** 20;
 
 /** Trains on, and tells how long steps and their batches took. */

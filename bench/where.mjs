@@ -7,7 +7,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { modelConfig, settingsOf } from "../dist/bench/shapes.js";
-import { countFlops } from "../dist/graph/index.js";
+import { median } from "../dist/bench/statistics.js";
+import { countFlops, input, matmul } from "../dist/graph/index.js";
 import { nodeRuntime, resolveConfig, Trainer, TrainingState } from "../dist/index.js";
 import { svgToPng } from "../dist/render/png.js";
 import { gradientGraph } from "../dist/train/graphs.js";
@@ -23,7 +24,6 @@ const { values } = parseArgs({
 const [steps, threads] = [Number(values.steps), Number(values.threads)];
 const LIMIT_SIZE = 2048;
 
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)];
 const f32 = (shape) => ({ dtype: "float32", shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
 const ids = (shape) => ({
   dtype: "int32",
@@ -33,7 +33,6 @@ const ids = (shape) => ({
 
 /** GFLOP/s of one large matrix product on one thread: what a replica could reach at most. */
 async function limit() {
-  const { input, matmul } = await import("../dist/graph/index.js");
   const shape = [LIMIT_SIZE, LIMIT_SIZE];
   const [a, b] = [input("float32", shape), input("float32", shape)];
   const executor = await nodeRuntime({ threads: 1 }).compile({

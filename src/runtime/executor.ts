@@ -16,7 +16,7 @@ export interface Executor {
   /**
    * Feeds every input and returns every output. An output named in `into` is written to that tensor's memory instead of new
    * memory. That may be the memory of a feed only where each element of the output follows from that element of the feed and
-   * nothing reads the feed later: a sum that grows, an optimizer's update.
+   * nothing reads the feed later: a sum that grows.
    */
   run(feeds: HostTensors, into?: HostTensors): Promise<HostTensors>;
   dispose(): Promise<void>;

@@ -16,8 +16,8 @@ export interface OptimizerConfig {
 }
 
 /**
- * What changes with the step. With bias corrections
- * cᵢ = 1 − βᵢᵗ, AdamW's step lr/c₁·m / (√(v/c₂) + ε) is `stepSize`·m / (√v + `epsilon`).
+ * What changes with the step. With bias corrections cᵢ = 1 − βᵢᵗ, AdamW's step lr/c₁·m / (√(v/c₂) + ε) is
+ * `stepSize`·m / (√v + `epsilon`).
  */
 export interface StepScalars {
   readonly learningRate: number;

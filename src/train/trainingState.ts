@@ -74,16 +74,12 @@ export class TrainingState {
 
   /** Parameters, by name, and like `tensors` the state's own. */
   get weights(): NamedArrays {
-    return new Map(this.#entries("value", ""));
+    return new Map(this.#entries("value").map(([key, array]) => [key.slice("value.".length), array]));
   }
 
   /** Moments, as `firstMoment.NAME` and `secondMoment.NAME`, the state's own. */
   get moments(): NamedArrays {
-    const { tensors } = this;
-    return new Map([
-      ...this.#entries("firstMoment", undefined, tensors),
-      ...this.#entries("secondMoment", undefined, tensors),
-    ]);
+    return new Map(MOMENT_KINDS.flatMap((kind) => this.#entries(kind, this.tensors)));
   }
 
   /** Moves what is in `visible` there, where `holder` trains it; moments that are not stay with the holder until `sync`. */
@@ -99,10 +95,11 @@ export class TrainingState {
     this.#momentsIn = undefined;
   }
 
-  #entries(kind: StateKind, prefix = `${kind}.`, tensors = this.#tensors) {
+  #entries(kind: StateKind, tensors = this.#tensors) {
     return this.#names.map((name) => {
-      const { shape, data } = tensors[`${kind}.${name}`]!;
-      return [`${prefix}${name}`, { shape, data: data as Float32Array }] as const;
+      const key = `${kind}.${name}`;
+      const { shape, data } = tensors[key]!;
+      return [key, { shape, data: data as Float32Array }] as const;
     });
   }
 }

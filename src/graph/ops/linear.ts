@@ -32,7 +32,7 @@ const matrix = (x: Tensor, transposed: boolean): [Dim, Dim] => {
 };
 
 /** [.., M, K] as [rows, K]: the rows of all leading axes under one another. */
-const flattenRows = (x: Tensor): Tensor => reshape(x, [multiplyDims(x.shape.slice(0, -1)), x.shape.at(-1)!]);
+export const flattenRows = (x: Tensor): Tensor => reshape(x, [multiplyDims(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
 const matmulOperation: Operation<MatmulAttributes> = {
   name: "matmul",

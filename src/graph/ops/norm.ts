@@ -2,7 +2,7 @@ import { applyOne, type Operation } from "../operation.ts";
 import { GraphError, multiplyDims, staticDim, type Tensor } from "../tensor.ts";
 import { add, div, mul, sqrt, sub, sumOfSquares } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
-import { weightedSum } from "./linear.ts";
+import { flattenRows, weightedSum } from "./linear.ts";
 import { scalar } from "./source.ts";
 
 /**
@@ -22,12 +22,11 @@ const rmsNormOperation: Operation<{ epsilon: number }> = {
   gradient: ({ inputs: [x, gain], attributes: { epsilon } }, [dy]) => {
     // With i = 1/rms, h = gain·dy and q = dy·x:  dx = i·h − x·(i³/D)·Σ gain·q,  dgain = Σ i·q.
     const width = widthOf(x!);
-    const rows = (tensor: Tensor) => reshape(tensor, [multiplyDims(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!]);
     const inverse = inverseRms(x!, epsilon); //                                                [..., 1]
     const q = mul(dy!, x!);
     const along = weightedSum(q, reshape(gain!, [width, 1])); //                                    [..., 1]
     const slope = mul(mul(mul(inverse, inverse), mul(inverse, 1 / width)), along);
-    const dGain = weightedSum(reshape(inverse, [1, multiplyDims(inverse.shape)]), rows(q)); //      [1, D]
+    const dGain = weightedSum(reshape(inverse, [1, multiplyDims(inverse.shape)]), flattenRows(q)); // [1, D]
     return [sub(mul(mul(dy!, gain!), inverse), mul(x!, slope)), reshape(dGain, gain!.shape)];
   },
   // Its second output is the inverse too, but ONNX Runtime 1.30 leaves that output wrong on WebGPU.

@@ -52,6 +52,7 @@ export const operationCases: Record<string, [CheckedInput[], (inputs: g.Tensor[]
   mean: [[ramp([2, 3])], ([a]) => g.mean(a!)],
   expand: [[ramp([3, 1])], ([a]) => g.expand(a!, [2, 3, 2])],
   reshape: [[ramp([2, 6])], ([a]) => g.reshape(a!, [3, 4])],
+  flattenRows: [[ramp([2, 3, 2])], ([a]) => g.flattenRows(a!)],
   transpose: [[ramp([2, 3, 4])], ([a]) => g.transpose(a!, [2, 0, 1])],
   concat: [[ramp([2, 2]), ramp([2, 3], 2)], ([a, b]) => g.concat([a!, b!], 1)],
   split: [
