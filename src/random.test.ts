@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { hash32, hashText, normal, randomBelow, uniform } from "./random.ts";
+import { fillNormal, hash32, hashText, normal, randomBelow, uniform } from "./random.ts";
 
 const COUNT = 100_000;
 
@@ -72,6 +72,12 @@ describe("random", () => {
     // 255 degrees of freedom: mean 255, standard deviation 22.6.
     expect(chiSquare).toBeGreaterThan(160);
     expect(chiSquare).toBeLessThan(350);
+  });
+
+  it("fills an array with the numbers that single draws give", () => {
+    const filled = new Float32Array(100);
+    fillNormal(filled, 0.5, 3, 7);
+    expect([...filled]).toEqual(Array.from(filled, (_, i) => Math.fround(0.5 * normal(3, 7, i))));
   });
 
   it("gives normal numbers with the first moments of N(0, 1)", () => {

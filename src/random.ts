@@ -24,6 +24,7 @@ function mix(value: number): number {
 
 /** Mixes one more key into a hash state. All 53 bits of the key count, so positions beyond 2^32 do not repeat. */
 function absorb(state: number, key: number): number {
+  if (key === key >>> 0) return mix((mix(state ^ key) + START) | 0);
   if (!Number.isSafeInteger(key)) {
     throw new RangeError(`random: keys must be safe integers, got ${key}; round it, or hash a name with hashText`);
   }
@@ -47,7 +48,7 @@ export function hashText(text: string): number {
 
 /** A number in the open interval (0, 1), with 32 random bits; never 0 and never 1, so that its logarithm is finite. */
 export function uniform(...keys: number[]): number {
-  return (hash32(...keys) + 0.5) / TWO_TO_32;
+  return unit(hash32(...keys));
 }
 
 /** An integer in [0, n), for 1 <= n <= 2^32. Its bias is below n / 2^32. */
@@ -62,8 +63,19 @@ export function randomBelow(n: number, ...keys: number[]): number {
  * A standard normal number, mean 0 and variance 1, by Box and Muller:
  * `sqrt(-2 ln u1) cos(2 pi u2)`, with u1 and u2 from the keys followed by 0 and by 1. |value| < 6.8.
  */
-export function normal(...keys: number[]): number {
-  const stream = hash32(...keys);
-  const radius = Math.sqrt(-2 * Math.log((hash32(stream, 0) + 0.5) / TWO_TO_32));
-  return radius * Math.cos(2 * Math.PI * ((hash32(stream, 1) + 0.5) / TWO_TO_32));
+export const normal = (...keys: number[]): number => normalOf(hash32(...keys));
+
+/** Element i becomes `std * normal(...keys, i)`: many draws of one stream, several times as fast as one by one. */
+export function fillNormal(out: Float32Array, std: number, ...keys: number[]): void {
+  const stream = hash32(...keys) | 0;
+  for (let i = 0; i < out.length; i++) out[i] = std * normalOf(absorb(stream, i));
 }
+
+function normalOf(stream: number): number {
+  const state = absorb(START | 0, stream >>> 0);
+  const radius = Math.sqrt(-2 * Math.log(unit(absorb(state, 0))));
+  return radius * Math.cos(2 * Math.PI * unit(absorb(state, 1)));
+}
+
+/** A hash state as a number in (0, 1). */
+const unit = (state: number): number => ((state >>> 0) + 0.5) / TWO_TO_32;

@@ -1,5 +1,5 @@
 import type { NamedArray, NamedArrays } from "../notation.ts";
-import { hashText, normal } from "../random.ts";
+import { fillNormal, hashText } from "../random.ts";
 import { derived, layerKinds, type ModelConfig } from "./config.ts";
 
 /** What is known of a parameter before it has values. */
@@ -182,10 +182,7 @@ export function initialParameters(config: ModelConfig, seed: number): Map<string
     parameterList(config).map(({ name, shape, size, initial }) => {
       const data = new Float32Array(size);
       if ("fill" in initial) data.fill(initial.fill);
-      else {
-        const stream = hashText(name);
-        for (let i = 0; i < data.length; i++) data[i] = initial.std * normal(seed, stream, i);
-      }
+      else fillNormal(data, initial.std, seed, hashText(name));
       return [name, { shape, data }];
     }),
   );

@@ -22,11 +22,16 @@ export interface Executor {
   dispose(): Promise<void>;
 }
 
+export interface CompileOptions {
+  /** Keeps the memory of intermediate results from run to run, as is the default: faster, but it takes more of it. */
+  readonly keepsMemory?: boolean;
+}
+
 /** Compiles graphs for one device. The rest of the library sees only this; adapters hide the engine. */
 export interface Runtime {
   readonly provider: Provider;
   readonly threads: number;
-  compile(definition: GraphDefinition): Promise<Executor>;
+  compile(definition: GraphDefinition, options?: CompileOptions): Promise<Executor>;
   /**
    * Runs a module on a thread of its own, where it answers calls (see `worker.ts`). Missing where the device has no threads
    * to share out.

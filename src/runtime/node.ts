@@ -20,7 +20,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
   return {
     provider,
     threads,
-    compile: async (definition) => {
+    compile: async (definition, { keepsMemory = true } = {}) => {
       const session = await createSession(definition, provider, {
         executionProviders: [provider],
         intraOpNumThreads: threads,
@@ -28,6 +28,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
         graphOptimizationLevel: optimization,
         // A memory pattern is laid out beside what the first run took, which stays: half as much memory again, for no speed.
         enableMemPattern: false,
+        enableCpuMemArena: keepsMemory,
         logSeverityLevel: 3,
         ...(profilePrefix === undefined ? {} : { enableProfiling: true, profileFilePrefix: profilePrefix }),
       });
@@ -43,7 +44,9 @@ async function createSession(
   options: ort.InferenceSession.SessionOptions,
 ) {
   try {
-    return await ort.InferenceSession.create(toOnnx(definition), options);
+    // Most of ONNX Runtime's own operators, transposed products above all, have no kernel on WebGPU: they would run on the CPU.
+    const target = provider === "webgpu" ? "standard" : "onnxruntime";
+    return await ort.InferenceSession.create(toOnnx(definition, { target }), options);
   } catch (error) {
     const hint = provider === "webgpu" ? "; is there a WebGPU adapter? --provider cpu needs none" : "";
     throw new Error(`runtime: graph "${definition.name}" must load, got ${(error as Error).message}${hint}`, {

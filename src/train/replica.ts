@@ -109,6 +109,12 @@ export const sizeOf = (specs: readonly ParameterSpec[]): number =>
   specs.reduce((total, { size }) => total + padded(size), 0);
 
 /**
+ * Tokens in a sequence from which on memory is given back between operations: 180 to 850 MiB less for no time, where shorter
+ * sequences, of smaller tensors, lose 4 % (docs/PERFORMANCE.md).
+ */
+const RETURN_MEMORY_FROM = 1024;
+
+/**
  * One of `count` copies of a model that train together: each computes the gradients of its own sequences, and each owns some
  * of the parameters, whose gradients it sums and which it alone updates (data parallelism with a sharded optimizer; Rajbhandari
  * et al. 2020, ZeRO stage 1).
@@ -148,7 +154,9 @@ export class Replica implements ReplicaPort {
   static async create(settings: ReplicaSettings, runtime: Runtime): Promise<Replica> {
     const { model, rows, accumulate, count } = settings;
     const options = { share: 1 / (count * accumulate), accumulating: accumulate > 1 };
-    return new Replica(settings, await runtime.compile(gradientGraph(model, rows, options)));
+    const graph = gradientGraph(model, rows, options);
+    const keepsMemory = model.seqLen < RETURN_MEMORY_FROM;
+    return new Replica(settings, await runtime.compile(graph, { keepsMemory }));
   }
 
   async load(state: HostTensors, shared: SharedArrays): Promise<void> {
