@@ -30,7 +30,22 @@ export { decodeSafetensors, encodeSafetensors } from "./run/safetensors.ts";
 export { openSavedModel, type SavedModel } from "./run/savedModel.ts";
 export type { Executor, HostTensor, HostTensors, Runtime } from "./runtime/executor.ts";
 export { type NodeRuntimeOptions, nodeRuntime } from "./runtime/node.ts";
-export { type GeneratedToken, type GenerateOptions, generate } from "./sample/generate.ts";
+export type { CompletionOptions } from "./sample/completionOptions.ts";
+export { Decoder, type DecoderOptions, type StepOutput } from "./sample/decoder.ts";
+export { type GenerateOptions, generate } from "./sample/generate.ts";
+export {
+  type FinishReason,
+  type GeneratedToken,
+  type GenerationEvent,
+  Generator,
+  type GeneratorOptions,
+} from "./sample/generator.ts";
+export {
+  type CompletionResult,
+  type GenerateRequest,
+  LanguageModel,
+} from "./sample/languageModel.ts";
+export { type LoadOptions, loadModel } from "./sample/loadModel.ts";
 export { routingOf } from "./sample/routingOf.ts";
 export { type EvaluationResult, Evaluator, type ScoredToken } from "./train/evaluate.ts";
 export { gradientGraph } from "./train/graphs.ts";

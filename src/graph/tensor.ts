@@ -1,7 +1,7 @@
 import type { Operation } from "./operation.ts";
 
 /** Element types of a graph. `float64` exists for gradient checks: the same graph, built in double precision. */
-export type DType = "float32" | "float64" | "int32" | "int64" | "bool";
+export type DType = "float32" | "float64" | "int32" | "int64" | "uint8" | "bool";
 
 /** The typed array that holds a type's elements in memory. */
 export const ARRAY_TYPE = {
@@ -9,6 +9,7 @@ export const ARRAY_TYPE = {
   float64: Float64Array,
   int32: Int32Array,
   int64: BigInt64Array,
+  uint8: Uint8Array,
   bool: Uint8Array,
 } as const;
 

@@ -62,8 +62,8 @@ export function mixtureOfDepths(
   const rows = flatRows(positions, t); //                                               [B·C]
   const xRouted = reshape(gatherRows(reshape(x, [b * t, d]), rows), [b, capacity, d]); // [B, C, D]
   const documentsRouted = reshape(gatherRows(flat(documents), rows), [b, capacity]); //   [B, C]
-  const context = attentionContext(positions, documentsRouted, x);
-  const delta = blockDelta(parameters.block, xRouted, context, config); //              [B, C, D]
+  const context = attentionContext(positions, x, { documents: documentsRouted });
+  const { y: delta } = blockDelta(parameters.block, xRouted, context, config); //        [B, C, D]
   const rRouted = reshape(gatherRows(flat(r), rows), [b, capacity]); //                 [B, C]
   const update = reshape(gated(gateOf(routing.gate, rRouted), delta), [b * capacity, d]);
   const xNext = reshape(addAtRows(reshape(x, [b * t, d]), rows, update), [b, t, d]); //  [B, T, D]

@@ -28,13 +28,13 @@ export function trainingForward(
     [1, t],
     Array.from({ length: t }, (_, i) => i),
   );
-  const context = attentionContext(expand(order, [b, t]), documents, parameters.embedding);
+  const context = attentionContext(expand(order, [b, t]), parameters.embedding, { documents });
   const noiseOf = layerSlices(noise, parameters);
 
   let x = embed(parameters.embedding, tokens); // [B, T, D]
   const routed: RoutedLayer[] = [];
   for (const layer of parameters.layers) {
-    if (layer.kind === "dense") x = denseBlock(layer.block, x, context, config);
+    if (layer.kind === "dense") x = denseBlock(layer.block, x, context, config).y;
     else {
       const result = mixtureOfDepths(layer, x, documents, noiseOf[routed.length], config);
       x = result.x;
@@ -58,13 +58,13 @@ export function causalForward(
   inputs: CausalInputs,
   config: ModelConfig,
 ): { readonly logits: Tensor; readonly decisions: readonly CausalDecision[] } {
-  const context = attentionContext(inputs.positions, inputs.documents, parameters.embedding);
+  const context = attentionContext(inputs.positions, parameters.embedding, inputs);
   const noiseOf = layerSlices(inputs.noise, parameters);
 
   let x = embed(parameters.embedding, inputs.tokens); // [B, T, D]
   const decisions: CausalDecision[] = [];
   for (const layer of parameters.layers) {
-    if (layer.kind === "dense") x = denseBlock(layer.block, x, context, config);
+    if (layer.kind === "dense") x = denseBlock(layer.block, x, context, config).y;
     else {
       const result = causalMixtureOfDepths(layer, x, noiseOf[decisions.length]!, inputs, config);
       x = result.x;
@@ -81,7 +81,7 @@ function layerSlices(noise: Tensor | undefined, { layers }: TransformerParameter
   return split(noise, Array(count).fill(1), 2).map((slice) => reshape(slice, noise.shape.slice(0, 2)));
 }
 
-function logitsOf(parameters: TransformerParameters<Tensor>, x: Tensor, config: ModelConfig): Tensor {
+export function logitsOf(parameters: TransformerParameters<Tensor>, x: Tensor, config: ModelConfig): Tensor {
   const normalized = rmsNorm(x, parameters.finalNorm, config.normEpsilon);
   return parameters.head === undefined
     ? matmul(normalized, parameters.embedding, { transposeB: true })

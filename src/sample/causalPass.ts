@@ -1,6 +1,6 @@
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { routedLayers } from "../model/config.ts";
-import { applicableRules, causalRule, type Rule } from "../model/rules.ts";
+import type { Rule } from "../model/rules.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { type Executor, floats, type Runtime } from "../runtime/executor.ts";
 
@@ -12,25 +12,7 @@ export interface PassResult {
   readonly routedThrough: readonly { readonly layer: number; readonly tokens: Uint8Array }[];
 }
 
-/** The rule to sample or look with: the one asked for, else the model's own. */
-export function chooseRule({ model, dir }: Pick<SavedModel, "model" | "dir">, asked: Rule | undefined): Rule {
-  const trained = causalRule(model);
-  if (asked === undefined) {
-    if (trained === null) {
-      throw new Error(
-        `rule: ${dir} must be trained with an auxiliary loss or a predictor to decide causally, got neither`,
-      );
-    }
-    return trained === "dense" ? "through" : trained;
-  }
-  if ((asked === "predictor" || asked === "auxiliary") && !applicableRules(model).includes(asked)) {
-    const part = asked === "auxiliary" ? "an auxiliary loss" : "a predictor";
-    throw new Error(`rule: ${dir} must be trained with ${part} to use the rule "${asked}", got none`);
-  }
-  return asked;
-}
-
-/** Full forward passes under one rule, without a cache: right first. */
+/** Full forward passes under one rule, which may be top-k, without a cache. */
 export class CausalPass {
   readonly #saved: SavedModel;
   readonly #executor: Executor;

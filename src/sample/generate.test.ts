@@ -2,15 +2,16 @@ import { describe, expect, test } from "vitest";
 import { ByteTokenizer } from "../data/tokenizer/byteTokenizer.ts";
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
+import type { CausalRule } from "../model/causalRule.ts";
 import type { ModelConfig } from "../model/config.ts";
-import type { Rule } from "../model/rules.ts";
 import { livelyParameters, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
 import { hashText, uniform } from "../random.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { float32, floats } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
-import { type GeneratedToken, type GenerateOptions, generate } from "./generate.ts";
-import { sampleToken } from "./sampler.ts";
+import { type GenerateOptions, generate } from "./generate.ts";
+import type { GeneratedToken } from "./generator.ts";
+import { SAMPLER_DEFAULTS, sampleToken } from "./sampler.ts";
 
 const runtime = nodeRuntime({ threads: 1 });
 const bytes = { vocabSize: 257 };
@@ -33,22 +34,23 @@ async function generateAll(saved: SavedModel, prompt: string, options: GenerateO
   return tokens;
 }
 
-/** The same token by token, from the graph alone. */
-async function handMade(saved: SavedModel, prompt: string, rule: Rule, count: number, seed: number) {
+/** The same token by token, from the graph without a cache. */
+async function handMade(saved: SavedModel, prompt: string, rule: CausalRule, count: number, seed: number) {
   const { model, tokenizer } = saved;
   const executor = await runtime.compile(causalGraph(model, rule, "logits"));
   const sequence = [tokenizer.endOfText, ...tokenizer.encode(prompt)];
   const generated = [];
+  let start = 0;
   for (let i = 0; i < count; i++) {
-    const seen = Int32Array.from(sequence.slice(-model.seqLen));
+    if (sequence.length - start > model.seqLen) start = sequence.length - model.seqLen / 2;
+    const seen = Int32Array.from(sequence.slice(start));
     const batch = { tokens: seen, lengths: [seen.length], width: seen.length, noiseKeys: [{ seed, sequence: 0 }] };
     const outputs = await executor.run({ ...causalFeeds(batch, model), ...saved.parameters });
     const logits = floats(outputs, "logits").slice(-model.vocabSize);
-    const options = { temperature: 0.8, topK: 0, topP: 1 };
-    const { id, logProbability } = sampleToken(logits, options, uniform(hashText("sampling"), seed, i));
+    const { id, logProbability } = sampleToken(logits, SAMPLER_DEFAULTS, uniform(hashText("sampling"), seed, i));
+    const routedLayers = [1, 3].filter((_, layer) => outputs[`routedThrough.${layer}`]?.data.at(-1) === 1);
+    generated.push({ id, logProbability: expect.closeTo(logProbability, 4), routedLayers });
     if (id === tokenizer.endOfText) break;
-    const routed = [1, 3].filter((_, layer) => outputs[`routedThrough.${layer}`]?.data.at(-1) === 1);
-    generated.push({ id, logProbability, routedLayers: routed });
     sequence.push(id);
   }
   await executor.dispose();
@@ -62,13 +64,15 @@ describe("equals a loop made by hand, past the context of 8 tokens too", () => {
     for (const prompt of ["", "abc", "a prompt of more than eight bytes"]) {
       const got = await generateAll(models[name], prompt, { tokens: 12, seed: 4 });
       const expected = await handMade(models[name], prompt, ownRules[name], 12, 4);
-      expect(got.map(({ text: _, ...rest }) => rest)).toEqual(expected);
+      expect(got.map(({ text: _, finish: __, ...rest }) => rest)).toEqual(expected);
     }
   });
 
   test("mod, by the rule that is asked for", async () => {
     const got = await generateAll(models.mod, "abc", { tokens: 12, seed: 4, rule: "auxiliary" });
-    expect(got.map(({ text: _, ...rest }) => rest)).toEqual(await handMade(models.mod, "abc", "auxiliary", 12, 4));
+    expect(got.map(({ text: _, finish: __, ...rest }) => rest)).toEqual(
+      await handMade(models.mod, "abc", "auxiliary", 12, 4),
+    );
   });
 });
 
@@ -115,7 +119,9 @@ test("the end of the document ends the text, and is no part of it", async () => 
   const finalNorm = float32([8], new Float32Array(8));
   const tied = { ...saved, parameters: { ...saved.parameters, "value.finalNorm": finalNorm } };
   // With all logits equal the most likely token is the first.
-  expect(await generateAll(tied, "ab", { tokens: 5, temperature: 0 })).toEqual([]);
+  expect(await generateAll(tied, "ab", { tokens: 5, temperature: 0 })).toEqual([
+    { id: 0, text: "", logProbability: expect.closeTo(-Math.log(257), 5), routedLayers: [], finish: "end" },
+  ]);
 });
 
 describe("text of a token", () => {
@@ -134,7 +140,7 @@ describe("text of a token", () => {
 
 describe("a rule that the model was not trained for is an error that says so", () => {
   const without = (change: object) => savedOf(tinyMod(change, bytes));
-  test.each<[string, SavedModel, Rule | undefined, string]>([
+  test.each<[string, SavedModel, CausalRule | undefined, string]>([
     [
       "no predictor",
       without({ predictor: null }),

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { z } from "zod";
 import { renderRoutingMap } from "../../render/terminal.ts";
-import { chooseRule } from "../../sample/causalPass.ts";
+import { chooseRule } from "../../sample/chooseRule.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
 import { openModel } from "../openModel.ts";

@@ -5,7 +5,7 @@ import { writeFileAtomic } from "../../files/atomic.ts";
 import { RULES } from "../../model/rules.ts";
 import type { RoutingMap } from "../../render/routingMap.ts";
 import { renderRoutingMap } from "../../render/terminal.ts";
-import { chooseRule } from "../../sample/causalPass.ts";
+import { chooseRule } from "../../sample/chooseRule.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
 import { openModel } from "../openModel.ts";

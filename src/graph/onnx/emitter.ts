@@ -1,6 +1,6 @@
 import { bytesOf, type DType, type GraphDefinition, GraphError, type Node, type Tensor } from "../tensor.ts";
 import { pendingNodes } from "../traversal.ts";
-import { type Attribute, encodeModel, type OnnxNode, type OnnxTensor } from "./protobuf.ts";
+import { type Attribute, encodeModel, type OnnxGraph, type OnnxNode, type OnnxTensor } from "./protobuf.ts";
 
 /** Domain of the operators that only ONNX Runtime has. */
 export const MICROSOFT = "com.microsoft";
@@ -13,17 +13,24 @@ export const ONNX_OPSET = 17;
  */
 export type OnnxTarget = "onnxruntime" | "standard";
 
-/** Collects the ONNX nodes of one graph; operations write themselves through it. */
+/** Collects the ONNX nodes of one graph, or of one branch in it; operations write themselves through it. */
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
-  readonly initializers: OnnxTensor[] = [];
-  readonly #constants = new Map<string, string>();
+  /** Constants of the whole graph: branches see those of the graph around them. */
+  readonly initializers: OnnxTensor[];
+  readonly #constants: Map<string, string>;
   readonly #names = new Map<Tensor, string>();
   readonly #target: OnnxTarget;
-  #count = 0;
+  readonly #outer: Emitter | undefined;
+  /** Names given so far, in the whole graph. */
+  readonly #count: { value: number };
 
-  constructor(target: OnnxTarget) {
+  constructor(target: OnnxTarget, outer?: Emitter) {
     this.#target = target;
+    this.#outer = outer;
+    this.initializers = outer ? outer.initializers : [];
+    this.#constants = outer ? outer.#constants : new Map();
+    this.#count = outer ? outer.#count : { value: 0 };
   }
 
   /** Adds an ONNX operator and returns the names of its outputs. An empty input name leaves an optional input out. */
@@ -32,7 +39,7 @@ export class Emitter {
     inputs: readonly string[],
     options: { attributes?: Record<string, Attribute>; domain?: string; outputs?: number } = {},
   ): string[] {
-    const outputs = Array.from({ length: options.outputs ?? 1 }, () => `t${this.#count++}`);
+    const outputs = Array.from({ length: options.outputs ?? 1 }, () => `t${this.#count.value++}`);
     const { attributes = {}, domain = "" } = options;
     this.nodes.push({ opType, domain, inputs, outputs, attributes });
     return outputs;
@@ -54,14 +61,27 @@ export class Emitter {
     return this.constant("int64", [values.length], bytesOf(BigInt64Array.from(values, BigInt)));
   }
 
+  /** The graph of one branch of an `If`: all that leads to the given tensors and has no name yet. */
+  branch(name: string, ends: readonly Tensor[]): { graph: OnnxGraph } {
+    const emitter = new Emitter(this.#target, this);
+    const named = ends.map((end) => [`t${this.#count.value++}`, emitter.resolve(end)] as const);
+    const outputs = ends.map(({ dtype, shape }, i) => ({ name: named[i]![0], dtype, shape }));
+    return { graph: { name, nodes: withOutputNames(emitter.nodes, named), initializers: [], inputs: [], outputs } };
+  }
+
   bind(tensor: Tensor, name: string): void {
     this.#names.set(tensor, name);
   }
 
   /** The ONNX name of a tensor, after emitting all that leads to it. */
   resolve(tensor: Tensor): string {
-    for (const node of pendingNodes([tensor], (t) => this.#names.has(t))) this.#emit(node);
-    return this.#names.get(tensor)!;
+    for (const node of pendingNodes([tensor], (t) => this.#nameOf(t) !== undefined)) this.#emit(node);
+    return this.#nameOf(tensor)!;
+  }
+
+  #nameOf(tensor: Tensor): string | undefined {
+    const own = this.#names.get(tensor);
+    return own === undefined && this.#outer !== undefined ? this.#outer.#nameOf(tensor) : own;
   }
 
   #emit(node: Node): void {
@@ -72,7 +92,7 @@ export class Emitter {
       names = operation.emit(
         this,
         node,
-        node.inputs.map((input) => this.#names.get(input)!),
+        node.inputs.map((input) => this.#nameOf(input)!),
       );
     } else if (operation.decompose !== undefined) {
       names = operation.decompose(node.inputs, node.attributes).map((tensor) => this.resolve(tensor));
@@ -98,9 +118,18 @@ export function toOnnx(definition: GraphDefinition, options: { target?: OnnxTarg
     initializers: emitter.initializers,
     inputs: Object.entries(definition.inputs).map(value),
     outputs: Object.entries(definition.outputs).map(value),
-    opsets: { "": ONNX_OPSET, ...(nodes.some((node) => node.domain === MICROSOFT) ? { [MICROSOFT]: 1 } : {}) },
+    opsets: { "": ONNX_OPSET, ...(usesMicrosoft(nodes) ? { [MICROSOFT]: 1 } : {}) },
   });
 }
+
+const usesMicrosoft = (nodes: readonly OnnxNode[]): boolean =>
+  nodes.some(
+    ({ domain, attributes }) =>
+      domain === MICROSOFT ||
+      Object.values(attributes).some(
+        (value) => typeof value === "object" && "graph" in value && usesMicrosoft(value.graph.nodes),
+      ),
+  );
 
 /**
  * Gives results their public names where they are made. Only a result that no node makes (an input, a constant) or that has a
@@ -114,10 +143,22 @@ function withOutputNames(nodes: readonly OnnxNode[], ends: readonly (readonly [s
     if (made.has(internal) && !names.has(internal)) names.set(internal, name);
     else copies.push({ opType: "Identity", domain: "", inputs: [internal], outputs: [name], attributes: {} });
   }
-  const rename = (name: string) => names.get(name) ?? name;
-  return [...nodes, ...copies].map((node) => ({
+  return [...nodes, ...copies].map((node) => renamed(node, (name) => names.get(name) ?? name));
+}
+
+/** A node with other names for what it reads and makes, in its branches too. */
+function renamed(node: OnnxNode, rename: (name: string) => string): OnnxNode {
+  const attributes = Object.entries(node.attributes).map(([key, value]) => {
+    if (typeof value !== "object" || !("graph" in value)) return [key, value] as const;
+    return [
+      key,
+      { graph: { ...value.graph, nodes: value.graph.nodes.map((inner) => renamed(inner, rename)) } },
+    ] as const;
+  });
+  return {
     ...node,
     inputs: node.inputs.map(rename),
     outputs: node.outputs.map(rename),
-  }));
+    attributes: Object.fromEntries(attributes),
+  };
 }

@@ -6,7 +6,12 @@ import type { DType, Shape } from "../tensor.ts";
  * by field. Numbers below are that schema's field numbers and enumeration values.
  */
 
-export type Attribute = number | string | readonly number[] | { readonly float: number };
+export type Attribute =
+  | number
+  | string
+  | readonly number[]
+  | { readonly float: number }
+  | { readonly graph: OnnxGraph };
 
 export interface OnnxNode {
   readonly opType: string;
@@ -30,20 +35,30 @@ export interface OnnxValue {
   readonly shape: Shape;
 }
 
-export interface OnnxModel {
+export interface OnnxGraph {
   readonly name: string;
   readonly nodes: readonly OnnxNode[];
   readonly initializers: readonly OnnxTensor[];
   readonly inputs: readonly OnnxValue[];
   readonly outputs: readonly OnnxValue[];
+}
+
+export interface OnnxModel extends OnnxGraph {
   /** Version by operator domain; "" is ONNX's own. */
   readonly opsets: Readonly<Record<string, number>>;
 }
 
 const IR_VERSION = 8;
 /** ONNX's number of each element type. */
-export const ELEMENT_TYPE: Readonly<Record<DType, number>> = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 };
-const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, ints: 7 };
+export const ELEMENT_TYPE: Readonly<Record<DType, number>> = {
+  float32: 1,
+  uint8: 2,
+  int32: 6,
+  int64: 7,
+  bool: 9,
+  float64: 11,
+};
+const ATTRIBUTE_TYPE = { float: 1, int: 2, string: 3, graph: 5, ints: 7 };
 
 type Write = (writer: BinaryWriter) => void;
 
@@ -71,6 +86,9 @@ function writeAttribute(writer: BinaryWriter, name: string, value: Attribute): v
   } else if ("float" in value) {
     writer.tag(2, WireType.Bit32).float(value.float);
     intField(writer, 20, ATTRIBUTE_TYPE.float);
+  } else if ("graph" in value) {
+    messageField(writer, 6, (w) => writeGraph(w, value.graph));
+    intField(writer, 20, ATTRIBUTE_TYPE.graph);
   } else {
     for (const item of value) intField(writer, 8, item);
     intField(writer, 20, ATTRIBUTE_TYPE.ints);
@@ -108,12 +126,12 @@ function writeValue(writer: BinaryWriter, value: OnnxValue): void {
   );
 }
 
-function writeGraph(writer: BinaryWriter, model: OnnxModel): void {
-  for (const node of model.nodes) messageField(writer, 1, (w) => writeNode(w, node));
-  stringField(writer, 2, model.name);
-  for (const tensor of model.initializers) messageField(writer, 5, (w) => writeTensor(w, tensor));
-  for (const value of model.inputs) messageField(writer, 11, (w) => writeValue(w, value));
-  for (const value of model.outputs) messageField(writer, 12, (w) => writeValue(w, value));
+function writeGraph(writer: BinaryWriter, graph: OnnxGraph): void {
+  for (const node of graph.nodes) messageField(writer, 1, (w) => writeNode(w, node));
+  stringField(writer, 2, graph.name);
+  for (const tensor of graph.initializers) messageField(writer, 5, (w) => writeTensor(w, tensor));
+  for (const value of graph.inputs) messageField(writer, 11, (w) => writeValue(w, value));
+  for (const value of graph.outputs) messageField(writer, 12, (w) => writeValue(w, value));
 }
 
 /** The bytes of an `.onnx` file. */

@@ -4,7 +4,7 @@ import { sum } from "./broadcast.ts";
 import { add, mul, sub } from "./elementwise.ts";
 import { concat, reshape, slice, split } from "./layout.ts";
 import { matmul } from "./linear.ts";
-import { softmax } from "./softmax.ts";
+import { jointSoftmax, softmax } from "./softmax.ts";
 
 /**
  * Attention by blocks of queries, each against the keys up to its own end: the upper triangle of scores between blocks is
@@ -26,6 +26,27 @@ export function attend(
   options: { readonly scale: number; readonly blocks: readonly QueryBlock[]; readonly recompute: boolean },
 ): Tensor {
   return apply(attendOperation, [q, k, v, ...biases], options).outputs[0]!;
+}
+
+/** Keys and values of a sequence's earlier tokens. */
+export interface Past {
+  /** [B, K, S, H] */
+  readonly keys: Tensor;
+  /** [B, K, S, H] */
+  readonly values: Tensor;
+  /** Added to the scores, [B, 1, 1, S]: 0 where there is a token, else very negative. */
+  readonly bias: Tensor;
+}
+
+/**
+ * Attention of one new token a sequence over the earlier ones and itself: q [B, N, 1, H], k and v [B, K, 1, H] -> [B, N, 1, H].
+ * No gradient.
+ */
+export function attendToPast(q: Tensor, k: Tensor, v: Tensor, past: Past, scale: number): Tensor {
+  const rows = grouped(q, k.shape[1]!); //                                                          [B, K, G, H]
+  const scores = (keys: Tensor) => matmul(rows, keys, { transposeB: true, alpha: scale });
+  const [weights, own] = jointSoftmax(add(scores(past.keys), past.bias), scores(k)); //             [B, K, G, S | 1]
+  return reshape(add(matmul(weights!, past.values), mul(own!, v)), q.shape);
 }
 
 /** Queries `start` to `end`, which see the keys 0 to `end`. */

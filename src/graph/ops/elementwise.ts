@@ -66,20 +66,22 @@ export const greaterOrEqual = binary("greaterOrEqual", "GreaterOrEqual", undefin
 export const and = binary("and", "And", undefined, "bool");
 export const or = binary("or", "Or", undefined, "bool");
 
-function unary(name: string, opType: string, gradient: (x: Tensor, y: Tensor, dy: Tensor) => Tensor) {
+function unary(name: string, opType: string, gradient?: (x: Tensor, y: Tensor, dy: Tensor) => Tensor) {
   const operation: Operation<object> = {
     name,
     infer: ([x]) => {
       if (!isFloat(x!.dtype)) throw new GraphError(name, "the operand must be a float tensor", [x!]);
       return [{ dtype: x!.dtype, shape: x!.shape }];
     },
-    gradient: ({ inputs: [x], outputs: [y] }, [dy]) => [gradient(x!, y!, dy!)],
+    ...(gradient && { gradient: ({ inputs: [x], outputs: [y] }, [dy]) => [gradient(x!, y!, dy!)] }),
     emit: (emitter, _, inputs) => emitter.add(opType, inputs),
   };
   return (x: Tensor): Tensor => applyOne(operation, [x], {});
 }
 
 export const neg = unary("neg", "Neg", (_x, _y, dy) => neg(dy));
+/** The largest integer that is not above x. No gradient. */
+export const floor = unary("floor", "Floor");
 export const exp = unary("exp", "Exp", (_x, y, dy) => mul(dy, y));
 export const log = unary("log", "Log", (x, _y, dy) => div(dy, x));
 export const sqrt = unary("sqrt", "Sqrt", (_x, y, dy) => div(mul(dy, 0.5), y));

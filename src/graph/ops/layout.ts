@@ -140,3 +140,14 @@ const sliceOperation: Operation<{ start: number; end: number; axis: number; agai
     return emitter.add("Slice", [x!, ...[start, stop, axis].map((value) => emitter.ints([value]))]);
   },
 };
+
+/** The last place of an axis, whose length may be symbolic and which stays as size 1. No gradient. */
+export const lastPlace = (x: Tensor, axis: number): Tensor =>
+  applyOne(lastPlaceOperation, [x], { axis: normalizeAxis("lastPlace", axis, x.shape.length) });
+
+const lastPlaceOperation: Operation<{ axis: number }> = {
+  name: "lastPlace",
+  infer: ([x], { axis }) => [{ dtype: x!.dtype, shape: x!.shape.with(axis, 1) }],
+  emit: (emitter, { attributes: { axis } }, [x]) =>
+    emitter.add("Slice", [x!, ...[-1, Number.MAX_SAFE_INTEGER, axis].map((value) => emitter.ints([value]))]),
+};

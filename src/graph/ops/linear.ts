@@ -1,9 +1,11 @@
 import { MICROSOFT } from "../onnx/emitter.ts";
 import { applyOne, type Operation } from "../operation.ts";
-import { broadcastShapes, type Dim, GraphError, multiplyDims, staticSize, type Tensor } from "../tensor.ts";
+import { multiplyDims, staticSize, type Tensor } from "../tensor.ts";
 import { sumTo } from "./broadcast.ts";
 import { mul, withoutFactor } from "./elementwise.ts";
 import { reshape, transpose } from "./layout.ts";
+import { matrixDims, plainMatmul, productType } from "./product.ts";
+import { asQuantized, quantizedMatmul } from "./quantized.ts";
 
 interface MatmulAttributes {
   readonly transposeA: boolean;
@@ -14,9 +16,12 @@ interface MatmulAttributes {
 
 /**
  * The matrix product α·op(A)·op(B) over the last two axes, op being the transpose where asked. Leading axes broadcast; a
- * two-dimensional B is shared by all of A's rows, whatever their leading axes.
+ * two-dimensional B is shared by all of A's rows, whatever their leading axes. Where B is a quantised weight (`dequantize`),
+ * rows of A are rounded to 8 bits for the product.
  */
 export function matmul(a: Tensor, b: Tensor, options: Partial<MatmulAttributes> = {}): Tensor {
+  const quantized = Object.keys(options).length === 0 ? asQuantized(b) : undefined;
+  if (quantized !== undefined) return quantizedMatmul(a, quantized);
   return applyOne(matmulOperation, [a, b], { transposeA: false, transposeB: false, alpha: 1, ...options });
 }
 
@@ -25,27 +30,12 @@ const swapLast = (x: Tensor): Tensor => {
   return transpose(x, [...axes.slice(0, -2), axes.length - 1, axes.length - 2]);
 };
 
-/** [rows, columns] of a matrix operand as it enters the product. */
-const matrix = (x: Tensor, transposed: boolean): [Dim, Dim] => {
-  const [rows, columns] = x.shape.slice(-2) as [Dim, Dim];
-  return transposed ? [columns, rows] : [rows, columns];
-};
-
 /** [.., M, K] as [rows, K]: the rows of all leading axes under one another. */
 export const flattenRows = (x: Tensor): Tensor => reshape(x, [multiplyDims(x.shape.slice(0, -1)), x.shape.at(-1)!]);
 
 const matmulOperation: Operation<MatmulAttributes> = {
   name: "matmul",
-  infer: ([a, b], { transposeA, transposeB }) => {
-    if (a!.shape.length < 2 || b!.shape.length < 2 || a!.dtype !== b!.dtype) {
-      throw new GraphError("matmul", "needs two operands of one type and at least two axes", [a!, b!]);
-    }
-    const [m, k] = matrix(a!, transposeA);
-    const [k2, n] = matrix(b!, transposeB);
-    if (k !== k2) throw new GraphError("matmul", `inner sizes must agree (${k} and ${k2})`, [a!, b!]);
-    const leading = (x: Tensor) => ({ dtype: x.dtype, shape: x.shape.slice(0, -2) });
-    return [{ dtype: a!.dtype, shape: [...broadcastShapes("matmul", leading(a!), leading(b!)), m, n] }];
-  },
+  infer: ([a, b], { transposeA, transposeB }) => [productType("matmul", a!, b!, transposeA, transposeB)],
   gradient: ({ inputs: [a, b], attributes }, [outer]) => {
     const { transposeA, transposeB } = attributes;
     // A constant factor on dy costs a pass over memory there and nothing here.
@@ -77,24 +67,13 @@ const matmulOperation: Operation<MatmulAttributes> = {
     });
   },
   decompose: ([a, b], { transposeA, transposeB, alpha }) => {
-    const product = applyOne(
-      plainMatmulOperation,
-      [transposeA ? swapLast(a!) : a!, transposeB ? swapLast(b!) : b!],
-      {},
-    );
+    const product = plainMatmul(transposeA ? swapLast(a!) : a!, transposeB ? swapLast(b!) : b!);
     return [alpha === 1 ? product : mul(product, alpha)];
   },
   flops: ({ inputs: [a], outputs: [y], attributes }) => {
-    const [, k] = matrix(a!, attributes.transposeA);
+    const [, k] = matrixDims(a!, attributes.transposeA);
     return 2 * staticSize("matmul", [...y!.shape, k]);
   },
-};
-
-/** What `matmul` decomposes to: the standard ONNX operator. */
-const plainMatmulOperation: Operation<object> = {
-  name: "MatMul",
-  infer: (inputs) => matmulOperation.infer(inputs, { transposeA: false, transposeB: false, alpha: 1 }),
-  emit: (emitter, _, inputs) => emitter.add("MatMul", inputs),
 };
 
 /**

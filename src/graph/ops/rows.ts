@@ -1,5 +1,6 @@
+import { ELEMENT_TYPE } from "../onnx/protobuf.ts";
 import { applyOne, type Operation } from "../operation.ts";
-import { type Dim, GraphError, type Shape, staticDim, type Tensor } from "../tensor.ts";
+import { bytesOf, type Dim, GraphError, normalizeAxis, type Shape, staticDim, type Tensor } from "../tensor.ts";
 import { constant } from "./source.ts";
 
 const integer = (where: string, x: Tensor): void => {
@@ -128,5 +129,51 @@ const takeLastOperation: Operation<object> = {
     const [column] = emitter.add("Unsqueeze", [ids!, last]);
     const [taken] = emitter.add("GatherElements", [x!, column!], { attributes: { axis: -1 } });
     return emitter.add("Squeeze", [taken!, last]);
+  },
+};
+
+/** Numbers of the rows where a mask holds, ascending: bool [R] -> int64 [count]. No gradient. */
+export const rowsWhere = (mask: Tensor, count: string): Tensor => applyOne(rowsWhereOperation, [mask], { count });
+
+const rowsWhereOperation: Operation<{ count: string }> = {
+  name: "rowsWhere",
+  infer: ([mask], { count }) => {
+    if (mask!.dtype !== "bool" || mask!.shape.length !== 1) {
+      throw new GraphError("rowsWhere", "needs one bool for each row", [mask!]);
+    }
+    return [{ dtype: "int64", shape: [count] }];
+  },
+  emit: (emitter, _, [mask]) => {
+    const [places] = emitter.add("NonZero", [mask!]); // [1, count]
+    return emitter.add("Squeeze", [places!, emitter.ints([0])]);
+  },
+};
+
+/** Whether a mask holds anywhere: bool [...] -> bool [1]. No gradient. */
+export const anyOf = (mask: Tensor): Tensor => applyOne(anyOfOperation, [mask], {});
+
+const anyOfOperation: Operation<object> = {
+  name: "anyOf",
+  infer: () => [{ dtype: "bool", shape: [1] }],
+  emit: (emitter, _, [mask]) => {
+    const [ones] = emitter.add("Cast", [mask!], { attributes: { to: ELEMENT_TYPE.int32 } });
+    const [row] = emitter.add("Reshape", [ones!, emitter.ints([1, -1])]);
+    const [largest] = emitter.add("ReduceMax", [row!], { attributes: { axes: [1], keepdims: 0 } });
+    return emitter.add("Cast", [largest!], { attributes: { to: ELEMENT_TYPE.bool } });
+  },
+};
+
+/** 0, 1, 2, … along an axis of x, whose length may be symbolic: -> int64 [length]. No gradient. */
+export const placesAlong = (x: Tensor, axis: number): Tensor =>
+  applyOne(placesAlongOperation, [x], { axis: normalizeAxis("placesAlong", axis, x.shape.length) });
+
+const placesAlongOperation: Operation<{ axis: number }> = {
+  name: "placesAlong",
+  infer: ([x], { axis }) => [{ dtype: "int64", shape: [x!.shape[axis]!] }],
+  emit: (emitter, { attributes: { axis } }, [x]) => {
+    const [shape] = emitter.add("Shape", [x!]);
+    const number = (value: bigint) => emitter.constant("int64", [], bytesOf(BigInt64Array.of(value)));
+    const [length] = emitter.add("Gather", [shape!, number(BigInt(axis))]);
+    return emitter.add("Range", [number(0n), length!, number(1n)]);
   },
 };

@@ -1,5 +1,5 @@
-import { applyOne, type Operation } from "../operation.ts";
-import { GraphError, type Tensor } from "../tensor.ts";
+import { apply, applyOne, type Operation } from "../operation.ts";
+import { GraphError, staticDim, type Tensor } from "../tensor.ts";
 import { asUniform, maximum, sum } from "./broadcast.ts";
 import { exp, log, mul, sub } from "./elementwise.ts";
 import { reshape } from "./layout.ts";
@@ -15,6 +15,27 @@ const softmaxOperation: Operation<object> = {
   // dx = y·(dy − Σ y·dy)
   gradient: ({ outputs: [y] }, [dy]) => [mul(y!, sub(dy!, sum(mul(y!, dy!), [-1], true)))],
   emit: (emitter, _, inputs) => emitter.add("Softmax", inputs, { attributes: { axis: -1 } }),
+};
+
+/**
+ * Softmax over the last axes of two tensors together, as if they were one: a [..., M], b [..., k] -> the same. M may be
+ * symbolic, k not. No gradient.
+ */
+export const jointSoftmax = (a: Tensor, b: Tensor): readonly Tensor[] =>
+  apply(jointSoftmaxOperation, [a, b], {}).outputs;
+
+const jointSoftmaxOperation: Operation<object> = {
+  name: "jointSoftmax",
+  infer: ([a, b]) => [a!, b!].map(({ dtype, shape }) => ({ dtype, shape })),
+  emit: (emitter, { inputs: [, b] }, names) => {
+    const last = { attributes: { axis: -1 } };
+    const [scores] = emitter.add("Concat", names, last);
+    const [weights] = emitter.add("Softmax", [scores!], last);
+    const cut = -staticDim("jointSoftmax", b!.shape.at(-1)!);
+    const part = (start: number, end: number) =>
+      emitter.add("Slice", [weights!, ...[start, end, -1].map((value) => emitter.ints([value]))])[0]!;
+    return [part(0, cut), part(cut, Number.MAX_SAFE_INTEGER)];
+  },
 };
 
 const logSoftmaxOperation: Operation<object> = {

@@ -19,12 +19,17 @@ const inputOperation: Operation<TensorType> = {
   infer: (_, type) => [type],
 };
 
-/** A constant tensor of static shape; `values` are row-major, and a single value fills the shape. */
+/**
+ * A constant tensor of static shape; `values` are row-major, and a single value fills the shape. A typed array of the tensor's
+ * type is used as it is, so it must not change later.
+ */
 export function constant(dtype: DType, shape: readonly number[], values: ArrayLike<number> | number): Tensor {
   const size = staticSize("constant", shape);
   if (typeof values !== "number" && values.length !== size) {
     throw new GraphError("constant", `shape [${shape.join(", ")}] needs ${size} values`, `${values.length} values`);
   }
+  if (values instanceof ARRAY_TYPE[dtype])
+    return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(values) });
   const array = new ARRAY_TYPE[dtype](size);
   for (let i = 0; i < size; i++) {
     const value = typeof values === "number" ? values : values[i]!;
@@ -47,4 +52,24 @@ const constantOperation: Operation<{ dtype: DType; shape: readonly number[]; byt
   name: "constant",
   infer: (_, { dtype, shape }) => [{ dtype, shape }],
   emit: (emitter, { attributes: { dtype, shape, bytes } }) => [emitter.constant(dtype, shape, bytes)],
+};
+
+/** A tensor without elements: its symbolic dimensions are 0. */
+export const empty = (dtype: DType, shape: Shape): Tensor => applyOne(emptyOperation, [], { dtype, shape });
+
+const emptyOperation: Operation<TensorType> = {
+  name: "empty",
+  infer: (_, type) => {
+    if (type.shape.every((dim) => typeof dim === "number")) {
+      throw new GraphError("empty", "needs a symbolic dimension", [type]);
+    }
+    return [type];
+  },
+  emit: (emitter, { attributes: { dtype, shape } }) => [
+    emitter.constant(
+      dtype,
+      (shape as Shape).map((dim) => (typeof dim === "number" ? dim : 0)),
+      new Uint8Array(0),
+    ),
+  ],
 };

@@ -1,0 +1,181 @@
+import {
+  addAtRows,
+  anyOf,
+  type Dim,
+  embed,
+  empty,
+  gatherRows,
+  greater,
+  ifElse,
+  lastPlace,
+  placesAlong,
+  reshape,
+  rowsWhere,
+  slice,
+  type Tensor,
+} from "../graph/index.ts";
+import { type AttentionContext, attentionContext, type Cache, decodingContext, pastBias } from "./attention.ts";
+import { blockDelta, denseBlock } from "./block.ts";
+import { type CausalRule, causalScore } from "./causalRule.ts";
+import type { ModelConfig } from "./config.ts";
+import type { ModLayerParameters, TransformerParameters } from "./parameters.ts";
+import { gated, gateOf, routerWeights } from "./router.ts";
+import { logitsOf } from "./transformer.ts";
+
+/** What decides in routed blocks while decoding. */
+export interface DecisionInputs {
+  readonly rule: CausalRule;
+  /** Of each routed layer, [routed layers], where there are such. */
+  readonly thresholds?: Tensor;
+  /** N(0, 1), [rows, routed layers], where the rule or the model needs it. */
+  readonly noise?: Tensor;
+}
+
+/** What one pass gives. */
+export interface DecodingResult {
+  /** [B, V], after the last token of each sequence. */
+  readonly logits: Tensor;
+  /** For each routed layer: which tokens went through, bool [rows]. */
+  readonly routedThrough: readonly Tensor[];
+  /** For each layer: keys and values of the tokens that it computed. */
+  readonly caches: readonly Cache[];
+}
+
+/** One new token for each sequence of a batch. */
+export interface StepInputs extends DecisionInputs {
+  /** int32 [B] */
+  readonly tokens: Tensor;
+  /** int64 [B] */
+  readonly positions: Tensor;
+  /** Of each layer, for the same sequences. */
+  readonly caches: readonly Cache[];
+  /** Tokens in the cache of each routed layer, int64 [B]; those of a dense layer are as many as the position. */
+  readonly lengths: readonly Tensor[];
+}
+
+/**
+ * A decode step. A routed block gathers the sequences whose token goes through, computes them, and adds the result at their
+ * places; where there is none it is skipped. A token routed around neither reads nor writes that block's cache.
+ *
+ * The caches of the result are what to append: [B, K, 1, H] in a dense layer, [routed, K, 1, H] in a routed one.
+ */
+export function stepForward(
+  parameters: TransformerParameters<Tensor>,
+  { tokens, positions, caches, lengths, ...decision }: StepInputs,
+  config: ModelConfig,
+): DecodingResult {
+  const b = tokens.shape[0]!;
+  const firstDense = parameters.layers.findIndex(({ kind }) => kind === "dense");
+  const denseBias = firstDense === -1 ? undefined : pastBias(caches[firstDense]!, positions);
+  const contextOf = (cache: Cache, rows?: Tensor, lengths = positions): AttentionContext => {
+    if (rows === undefined) return decodingContext(reshape(positions, [b, 1]), cache, denseBias!);
+    const past = { keys: gatherRows(cache.keys, rows), values: gatherRows(cache.values, rows) };
+    const ownPositions = reshape(gatherRows(positions, rows), [rows.shape[0]!, 1]);
+    return decodingContext(ownPositions, past, pastBias(past, gatherRows(lengths, rows)));
+  };
+  const rowsShape = (rows: Dim): readonly [Dim, Dim] => [rows, 1];
+  return forward(parameters, tokens, [b, 1], decision, config, {
+    dense: (layer) => contextOf(caches[layer]!),
+    routed: (layer, rows, i) => contextOf(caches[layer]!, rows, lengths[i]!),
+    before: (layer, i) => [positions, lengths[i]!, caches[layer]!.keys, caches[layer]!.values],
+    rowsShape,
+  });
+}
+
+/** The tokens of one prompt, all at once. */
+export interface PrefillInputs extends DecisionInputs {
+  /** int32 [1, T] */
+  readonly tokens: Tensor;
+}
+
+/**
+ * A prompt in one pass under a causal rule. A routed block computes the tokens that go through, as a shorter sequence. The
+ * caches of the result are [1, K, T, H] in a dense layer, [1, K, routed, H] in a routed one.
+ */
+export function prefillForward(
+  parameters: TransformerParameters<Tensor>,
+  { tokens, ...decision }: PrefillInputs,
+  config: ModelConfig,
+): DecodingResult {
+  const t = tokens.shape[1]!;
+  const places = placesAlong(tokens, 1); // [T]
+  const context = attentionContext(reshape(places, [1, t]), parameters.embedding);
+  return forward(parameters, tokens, [1, t], decision, config, {
+    dense: () => context,
+    routed: (_, rows) => attentionContext(reshape(gatherRows(places, rows), [1, rows.shape[0]!]), parameters.embedding),
+    before: () => [places],
+    rowsShape: (rows) => [1, rows],
+  });
+}
+
+/** How the tokens of a pass attend, which is where a prompt and a step differ. */
+interface Attending {
+  readonly dense: (layer: number) => AttentionContext;
+  /** Of the rows that go through routed layer number `i`, which is layer number `layer`. */
+  readonly routed: (layer: number, rows: Tensor, i: number) => AttentionContext;
+  /** What `routed` reads. */
+  readonly before: (layer: number, i: number) => readonly Tensor[];
+  /** [B, T] of so many rows that go through. */
+  readonly rowsShape: (rows: Dim) => readonly [Dim, Dim];
+}
+
+function forward(
+  parameters: TransformerParameters<Tensor>,
+  tokens: Tensor,
+  [b, t]: readonly [Dim, Dim],
+  decision: DecisionInputs,
+  config: ModelConfig,
+  attending: Attending,
+): DecodingResult {
+  let x = reshape(embed(parameters.embedding, tokens), [b, t, config.dModel]);
+  const routedThrough: Tensor[] = [];
+  const caches: Cache[] = [];
+  for (const [layer, layerParameters] of parameters.layers.entries()) {
+    if (layerParameters.kind === "dense") {
+      const { y, ...cache } = denseBlock(layerParameters.block, x, attending.dense(layer), config);
+      x = y;
+      caches.push(cache);
+    } else {
+      const result = routedBlock(layerParameters, x, decision, config, attending, layer, routedThrough.length);
+      x = result.x;
+      caches.push(result.cache);
+      routedThrough.push(result.routedThrough);
+    }
+  }
+  const logits = logitsOf(parameters, lastPlace(x, 1), config); // [B, 1, V]
+  return { logits: reshape(logits, [b, config.vocabSize]), routedThrough, caches };
+}
+
+function routedBlock(
+  parameters: ModLayerParameters<Tensor>,
+  x: Tensor,
+  { rule, thresholds, noise }: DecisionInputs,
+  config: ModelConfig,
+  attending: Attending,
+  layer: number,
+  i: number,
+) {
+  const { routing, dModel } = config;
+  if (routing.kind === "none") throw new Error("routedBlock: the model must have routing, got none");
+  const [b, t] = x.shape as [Dim, Dim];
+  const all = b === 1 ? t : b; // rows of tokens: one sequence, or one token of each
+  const ownNoise = noise && reshape(slice(noise, i, i + 1, 1), [b, t]);
+  const r = parameters.router === undefined ? ownNoise! : routerWeights(parameters.router, x); //   [B, T]
+  const score = causalScore(parameters, x, r, ownNoise, rule);
+  const routedThrough = reshape(greater(score, slice(thresholds!, i, i + 1, 0)), [all]);
+
+  const count = `routed.${layer}`;
+  const rows = rowsWhere(routedThrough, count);
+  const xRows = reshape(x, [all, dModel]);
+  const [bRouted, tRouted] = attending.rowsShape(count);
+  const xRouted = reshape(gatherRows(xRows, rows), [bRouted, tRouted, dModel]);
+  const { y, keys, values } = blockDelta(parameters.block, xRouted, attending.routed(layer, rows, i), config);
+  const gate = gateOf(routing.gate, reshape(gatherRows(reshape(r, [all]), rows), [bRouted, tRouted]));
+  const update = reshape(gated(gate, y), [count, dModel]);
+  const xNext = reshape(addAtRows(xRows, rows, update), [b, t, dModel]);
+
+  const before = [x, r, routedThrough, ...attending.before(layer, i)];
+  const none = [keys, values].map(({ dtype, shape }) => empty(dtype, shape));
+  const [xOut, ...cache] = ifElse(anyOf(routedThrough), before, [xNext, keys, values], [x, ...none]);
+  return { x: xOut!, routedThrough, cache: { keys: cache[0]!, values: cache[1]! } };
+}

@@ -1,0 +1,77 @@
+import { constant, dequantize, type Quantization, type Tensor } from "../graph/index.ts";
+import type { ModelConfig } from "./config.ts";
+import { type ParameterSpec, parameterList } from "./parameters.ts";
+
+/** How the weights of products are stored while decoding. */
+export const WEIGHT_FORMATS = ["float32", "int8", "int4"] as const;
+export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
+
+/** Larger blocks are faster, smaller ones closer to the weights: with 8 bits there is little to gain. */
+const QUANTIZATION = { int8: { bits: 8, blockSize: 128 }, int4: { bits: 4, blockSize: 32 } } as const;
+
+/** Whether a parameter is quantised: the weights of large products are, what decides and what is looked up is not. */
+export const isQuantized = ({ role }: ParameterSpec): boolean => role === "matrix";
+
+/** Parameters as constants of a graph, named `value.NAME`; `data` gives each one's values. */
+export const constantParameters = (
+  config: ModelConfig,
+  data: (name: string) => Float32Array,
+  format: WeightFormat = "float32",
+): Record<string, Tensor> =>
+  Object.fromEntries(
+    parameterList(config).map((spec) => {
+      const values = data(spec.name);
+      const tensor =
+        format === "float32" || !isQuantized(spec)
+          ? constant("float32", spec.shape, values)
+          : quantizedConstant(values, spec.shape as readonly [number, number], format);
+      return [`value.${spec.name}`, tensor];
+    }),
+  );
+
+function quantizedConstant(
+  values: Float32Array,
+  [inputs, outputs]: readonly [number, number],
+  format: keyof typeof QUANTIZATION,
+): Tensor {
+  const quantization: Quantization = { ...QUANTIZATION[format], inputs };
+  const { codes, scales, blocks } = quantize(values, outputs, quantization);
+  const bytes = (quantization.blockSize * quantization.bits) / 8;
+  return dequantize(
+    constant("uint8", [outputs, blocks, bytes], codes),
+    constant("float32", [outputs, blocks], scales),
+    quantization,
+  );
+}
+
+/**
+ * Codes and scales of a weight [K, N], as `dequantize` reads them. The element of largest magnitude in a block gets the
+ * code 0, the only one that has no counterpart of the other sign: so the whole range is used.
+ */
+export function quantize(weight: Float32Array, outputs: number, { bits, blockSize, inputs }: Quantization) {
+  const blocks = Math.ceil(inputs / blockSize);
+  const middle = 2 ** (bits - 1);
+  const scales = new Float32Array(outputs * blocks);
+  // Padding stands for 0.
+  const codes = new Uint8Array((outputs * blocks * blockSize * bits) / 8).fill(bits === 8 ? middle : middle * 17);
+  for (let column = 0; column < outputs; column++) {
+    for (let block = 0; block < blocks; block++) {
+      const [start, end] = [block * blockSize, Math.min(inputs, (block + 1) * blockSize)];
+      let extreme = 0;
+      for (let k = start; k < end; k++) {
+        const value = weight[k * outputs + column]!;
+        if (Math.abs(value) > Math.abs(extreme)) extreme = value;
+      }
+      const scale = -extreme / middle;
+      scales[column * blocks + block] = scale;
+      if (scale === 0) continue;
+      for (let k = start; k < end; k++) {
+        const code = Math.min(2 * middle - 1, Math.round(weight[k * outputs + column]! / scale) + middle);
+        const at = (column * blocks + block) * blockSize + (k - start);
+        if (bits === 8) codes[at] = code;
+        else codes[at >> 1] = at % 2 === 0 ? (codes[at >> 1]! & 0xf0) | code : (codes[at >> 1]! & 0x0f) | (code << 4);
+      }
+    }
+  }
+  return { codes, scales, blocks };
+}

@@ -1,0 +1,47 @@
+import type { ModelConfig } from "../model/config.ts";
+import { type CheckpointChoice, openSavedModel } from "../run/savedModel.ts";
+import type { Runtime } from "../runtime/executor.ts";
+import { nodeRuntime } from "../runtime/node.ts";
+import { CompletionServer } from "./completionServer.ts";
+import type { CompletionWorkerData } from "./completionWorker.ts";
+import { type GenerationEvent, Generator, type GeneratorOptions } from "./generator.ts";
+import { LanguageModel } from "./languageModel.ts";
+
+export interface LoadOptions extends GeneratorOptions {
+  /** `best` if not given. */
+  readonly checkpoint?: CheckpointChoice;
+  /** Where the model runs; Node's, with all threads, if not given. */
+  readonly runtime?: Runtime;
+}
+
+/** The module of a model's own thread. Node runs JavaScript alone: from TypeScript sources there is none. */
+const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./completionWorker.js", import.meta.url);
+
+/**
+ * Opens the model of a run folder to continue texts. It computes on a thread of its own, so that the caller's event loop stays
+ * free; with a runtime that has no threads, here.
+ *
+ * @throws where the folder holds no trained model, or one that was not trained for the rule
+ */
+export async function loadModel(dir: string, options: LoadOptions = {}): Promise<LanguageModel> {
+  const { checkpoint = "best", runtime = nodeRuntime(), ...generator } = options;
+  if (MODULE !== undefined && runtime.startWorker !== undefined) {
+    const data: CompletionWorkerData = { dir, checkpoint, threads: runtime.threads, generator };
+    const worker = await runtime.startWorker(MODULE, data);
+    const config = (await worker.call("describe", [])) as ModelConfig;
+    return new LanguageModel(config, {
+      advance: async (changes) => (await worker.call("advance", [changes])) as readonly GenerationEvent[],
+      dispose: () => worker.stop(),
+    });
+  }
+  const saved = openSavedModel(dir, checkpoint);
+  const server = new CompletionServer(await Generator.create(saved, runtime, generator));
+  return new LanguageModel(saved.model, {
+    advance: async (changes) => {
+      // Steps hold this thread: timers and signals get their turn between them.
+      await new Promise((resolve) => setImmediate(resolve));
+      return server.advance(changes);
+    },
+    dispose: () => server.dispose(),
+  });
+}
