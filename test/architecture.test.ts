@@ -18,6 +18,7 @@ const LIBRARY = [
   "run",
   "train",
   "sample",
+  "export",
   "bench",
 ];
 
@@ -40,7 +41,8 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   train: ["notation", "random", "graph", "runtime", "model", "flops", "config", "data", "run"],
   // What a routing map is, plain data, is said where maps are drawn.
   sample: ["notation", "random", "graph", "runtime", "model", "config", "data", "run", "types of render"],
-  bench: ["model", "flops", "config", "data", "runtime", "train"],
+  export: ["notation", "files", "graph", "model", "data", "run", "runtime", "train"],
+  bench: ["graph", "model", "flops", "config", "data", "runtime", "train", "sample"],
   index: LIBRARY,
   cli: LIBRARY,
 };

@@ -13,9 +13,11 @@ const COMMANDS = [
   "eval",
   "sample",
   "inspect",
+  "export",
   "flops",
   "presets",
   "bench train",
+  "bench sample",
   "data prepare",
   "tokenizer train",
 ] as const;

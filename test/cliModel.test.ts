@@ -29,6 +29,10 @@ interface Sample {
   tokens: number[];
   routedLayers: number[][];
   logProbabilities: number[];
+  alternatives?: { id: number; logProbability: number }[][];
+  firstTokenMs: number;
+  capacityByLayer: Record<string, number>;
+  completions?: Sample[];
 }
 
 const file = (name: string) => path.join(cwd, name);
@@ -142,6 +146,44 @@ describe("mod sample", () => {
     const greedy = await sample("--temperature", "0", "--seed", "1");
     expect((await sample("--temperature", "0", "--seed", "2")).tokens).toEqual(greedy.tokens);
     expect((await sample("--top-k", "1", "--seed", "3")).tokens).toEqual(greedy.tokens);
+  });
+
+  test("generates several texts together, the k-th of which is what seed + k gives alone", async () => {
+    const { completions = [] } = await sample("--n", "3", "--seed", "5");
+    const alone = [await sample("--seed", "5"), await sample("--seed", "6"), await sample("--seed", "7")];
+    expect(completions.map(({ tokens }) => tokens)).toEqual(alone.map(({ tokens }) => tokens));
+  });
+
+  test("tells speed, realised capacity of each routed layer, and likely tokens", async () => {
+    const document = await sample("--logprobs", "3", "--weights", "int8");
+    expect(document.firstTokenMs).toBeGreaterThan(0);
+    expect(Object.keys(document.capacityByLayer)).toEqual(["1", "3"]);
+    const count = document.routedLayers.filter((layers) => layers.includes(1)).length;
+    expect(document.capacityByLayer["1"]).toBeCloseTo(count / document.tokens.length, 10);
+    for (const likely of document.alternatives!) {
+      expect(likely).toHaveLength(3);
+      expect(likely[0]!.logProbability).toBeGreaterThanOrEqual(likely[1]!.logProbability);
+    }
+  });
+
+  test("a stop string ends the text before it", async () => {
+    const { text } = await sample("--seed", "1");
+    const stopped = await sample("--seed", "1", "--stop", text.slice(3, 5));
+    expect(stopped).toMatchObject({ text: text.slice(0, text.indexOf(text.slice(3, 5))), finish: "stop" });
+  });
+
+  test("marks tokens by routing, and continues lines interactively", async () => {
+    const args = ["sample", "run", "--tokens", "4", ...one];
+    const { stdout } = await modOk([...args, "--routing"], { cwd });
+    expect(stdout).toContain("The number behind a token: how many of the 2 routed layers");
+    const input = "the state\n/tokens 2\n/temperature hot\nthe state\n/quit\nnever read\n";
+    const talk = await mod([...args, "--interactive", "--temperature", "0"], { cwd, input });
+    const { code, stdout: texts, stderr } = talk;
+    expect(code).toBe(0);
+    const [long, short] = texts.trimEnd().split(/\n(?=the state)/);
+    expect(long!.startsWith(short!.trimEnd())).toBe(true);
+    expect(stderr).toContain("temperature must be a number of at least 0");
+    expect(texts).not.toContain("never read");
   });
 
   test("prints prompt and text for people, and works from no prompt", async () => {

@@ -16,7 +16,7 @@ if hasattr(os, "sched_setaffinity"):  # XLA takes as many threads as there are c
 import jax
 import jax.numpy as jnp
 from jax import lax
-from protocol import serve
+from protocol import serve_steps
 
 NAMES = ("vocabSize", "seqLen", "nLayer", "dModel", "nHead", "dMlp", "batch", "capacity", "predictorWidth")
 V, T, L, D, N, M, B, C, P = (settings[name] for name in NAMES)
@@ -185,4 +185,4 @@ def forward_backward():
 
 
 threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-serve(jax.__version__, threads, step, forward_backward)
+serve_steps(jax.__version__, threads, step, forward_backward)

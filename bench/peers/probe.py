@@ -1,4 +1,4 @@
-"""Tells, as one JSON line, which of the peers of `mod bench train` this interpreter can import (see src/bench/probe.ts)."""
+"""Tells, as one JSON line, which of the peers of `mod bench` this interpreter can import (see src/bench/probe.ts)."""
 import json
 
 

@@ -1,4 +1,4 @@
-"""How a peer talks to `mod bench train` (see src/bench/protocol.ts): one JSON line when it is ready, then one for each line on stdin."""
+"""How a peer talks to `mod bench` (see src/bench/worker.ts): one JSON line when it is ready, then one for each line on stdin."""
 import json
 import resource
 import sys
@@ -24,14 +24,15 @@ def timed(work):
     return {"ms": 1000 * (time.perf_counter() - started)}
 
 
-def serve(version, threads, step, forward_backward):
-    """Warms up with three steps, which return their language-model loss in nats, then answers until stdin ends."""
-    losses = [step() for _ in range(3)]
-    answer({"version": version, "threads": threads, "losses": [losses[0], losses[-1]]})
-    commands = {
-        "step": lambda: timed(step),
-        "forwardBackward": lambda: timed(forward_backward),
-        "peak": lambda: {"peakMiB": peak_mib()},
-    }
+def serve(ready, commands):
+    """Says that it is ready, then answers until stdin ends."""
+    answer(ready)
     for line in sys.stdin:
         answer(commands[line.strip()]())
+
+
+def serve_steps(version, threads, step, forward_backward):
+    """By src/bench/protocol.ts: warms up with three steps, which return their language-model loss in nats."""
+    losses = [step() for _ in range(3)]
+    ready = {"version": version, "threads": threads, "losses": [losses[0], losses[-1]], "peakMiB": peak_mib()}
+    serve(ready, {"step": lambda: timed(step), "forwardBackward": lambda: timed(forward_backward)})

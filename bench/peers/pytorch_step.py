@@ -9,7 +9,7 @@ import sys
 
 import torch
 import torch.nn.functional as F
-from protocol import serve
+from protocol import serve_steps
 
 settings = json.loads(sys.argv[1])
 torch.set_num_threads(settings["threads"])
@@ -157,4 +157,4 @@ def step():
     return lm.item()
 
 
-serve(torch.__version__, torch.get_num_threads(), step, forward_backward)
+serve_steps(torch.__version__, torch.get_num_threads(), step, forward_backward)

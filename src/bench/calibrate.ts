@@ -1,27 +1,37 @@
+import type { z } from "zod";
 import type { Candidate } from "./candidates.ts";
 import { Worker } from "./worker.ts";
 
-/** Steps that decide between candidates; the process is warm before. */
-const STEPS = 3;
+/** How candidates are compared. */
+export interface Trial<Ready> {
+  /** What a process says once it is warm. */
+  readonly ready: z.ZodType<Ready>;
+  /** Time of a little of the work, milliseconds. */
+  trial(worker: Worker<Ready>): Promise<number>;
+}
 
 /** The fastest way to run a row, running. */
-export interface Calibrated {
-  readonly worker: Worker;
+export interface Calibrated<Ready> {
+  readonly worker: Worker<Ready>;
   readonly candidate: Candidate;
-  /** Best time of each way, milliseconds, in the order of the candidates; none where there is no choice. */
+  /** Time of each way, milliseconds, in the order of the candidates; none where there is no choice. */
   readonly tried: readonly number[];
 }
 
 /** Starts each candidate in turn and keeps the process of the fastest. */
-export async function startFastest(candidates: readonly Candidate[]): Promise<Calibrated> {
+export async function startFastest<Ready>(
+  candidates: readonly Candidate[],
+  { ready, trial }: Trial<Ready>,
+): Promise<Calibrated<Ready>> {
   const [only] = candidates;
-  if (candidates.length === 1) return { worker: await Worker.start(only!.command), candidate: only!, tried: [] };
+  const start = ({ command }: Candidate) => Worker.start(command, ready);
+  if (candidates.length === 1) return { worker: await start(only!), candidate: only!, tried: [] };
   const tried: number[] = [];
-  let best: { readonly worker: Worker; readonly candidate: Candidate; readonly ms: number } | undefined;
+  let best: { readonly worker: Worker<Ready>; readonly candidate: Candidate; readonly ms: number } | undefined;
   try {
     for (const candidate of candidates) {
-      const worker = await Worker.start(candidate.command);
-      const ms = await bestTime(worker).catch((error) => worker.close().then(() => Promise.reject(error)));
+      const worker = await start(candidate);
+      const ms = await trial(worker).catch((error) => worker.close().then(() => Promise.reject(error)));
       tried.push(ms);
       const slower = best !== undefined && best.ms <= ms ? worker : best?.worker;
       if (slower !== worker) best = { worker, candidate, ms };
@@ -32,10 +42,4 @@ export async function startFastest(candidates: readonly Candidate[]): Promise<Ca
     throw error;
   }
   return { worker: best!.worker, candidate: best!.candidate, tried };
-}
-
-async function bestTime(worker: Worker): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < STEPS; i++) times.push(await worker.time("step"));
-  return Math.min(...times);
 }

@@ -1,13 +1,13 @@
 import { expect, test } from "vitest";
-import { peerCandidates } from "./candidates.ts";
 import { peerEnvironment } from "./peerEnvironment.ts";
 import { settingsOf } from "./shapes.ts";
+import { stepCandidates } from "./trainBench.ts";
 
 const settings = settingsOf("tiny", "mod", 2);
 const OPENBLAS = { pthread: "/blas/pthread", openmp: "/blas/openmp" };
 
 test("a PyTorch without MKL tries both numbers of threads with each OpenBLAS", () => {
-  const all = peerCandidates({ engine: "pytorch-1.13", python: "python3", mkl: false }, settings, OPENBLAS);
+  const all = stepCandidates({ engine: "pytorch-1.13", python: "python3", mkl: false }, settings, OPENBLAS);
   const ways = all.map(({ chosen, command }) => [
     command.settings.threads,
     chosen.openblas,
@@ -25,7 +25,7 @@ test("a PyTorch without MKL tries both numbers of threads with each OpenBLAS", (
 
 test("other peers try what they have", () => {
   const ways = (engine: "pytorch" | "torch.compile" | "jax", mkl = true, folders = {}, given = settings) =>
-    peerCandidates({ engine, python: "python3", mkl }, given, folders).map(({ command: { settings } }) => [
+    stepCandidates({ engine, python: "python3", mkl }, given, folders).map(({ command: { settings } }) => [
       settings.threads,
       settings.compile,
     ]);

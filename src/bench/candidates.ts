@@ -3,12 +3,11 @@ import { fileURLToPath } from "node:url";
 import { peerScript } from "./machine.ts";
 import { peerEnvironment } from "./peerEnvironment.ts";
 import type { FoundPeer } from "./probe.ts";
-import type { StepSettings } from "./protocol.ts";
-import type { WorkerCommand } from "./worker.ts";
+import type { WorkerCommand, WorkerSettings } from "./worker.ts";
 
 /** A way to run an engine, of which calibration keeps the fastest. */
-export interface Candidate {
-  readonly command: WorkerCommand;
+export interface Candidate<Settings extends WorkerSettings = WorkerSettings> {
+  readonly command: WorkerCommand<Settings>;
   /** How it differs from the others, beside threads, in words. */
   readonly chosen: Readonly<Record<string, string>>;
 }
@@ -18,26 +17,34 @@ interface Variant {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** This package has one way to run: all threads it is given. */
-export function ourCandidate(settings: StepSettings): Candidate {
-  const script = fileURLToPath(new URL("./ourStep.js", import.meta.url));
-  return { command: { program: process.execPath, args: [script], env: process.env, settings }, chosen: {} };
-}
+/** How to start a program of this package, which lies beside this file. */
+export const ourCommand = <Settings extends WorkerSettings>(
+  program: string,
+  settings: Settings,
+): WorkerCommand<Settings> => ({
+  program: process.execPath,
+  args: [fileURLToPath(new URL(program, import.meta.url))],
+  env: process.env,
+  settings,
+});
+
+/** One thread, or all. */
+export const threadChoices = (most: number): number[] => [...new Set([1, most])];
 
 /** Ways to run a peer: one thread or all, and each OpenBLAS where PyTorch multiplies through that. */
-export function peerCandidates(
+export function peerCandidates<Settings extends WorkerSettings>(
   { engine, python, mkl }: FoundPeer,
-  settings: StepSettings,
+  script: string,
+  settings: Settings,
   openBlas: Readonly<Record<string, string>> = installedOpenBlas(),
-): Candidate[] {
-  const command = { program: python, args: [peerScript(engine === "jax" ? "jax_step.py" : "pytorch_step.py")] };
-  const own = { ...settings, compile: engine === "torch.compile" };
-  const threads = engine === "jax" ? [own.threads] : [...new Set([1, own.threads])];
-  const variants = engine === "jax" || mkl ? [PLAIN] : blasVariants(openBlas, own.threads);
-  return threads.flatMap((count) =>
+): Candidate<Settings>[] {
+  const command = { program: python, args: [peerScript(script)] };
+  const choices = engine === "jax" ? [settings.threads] : threadChoices(settings.threads);
+  const variants = engine === "jax" || mkl ? [PLAIN] : blasVariants(openBlas, settings.threads);
+  return choices.flatMap((threads) =>
     variants.map(({ chosen, env }) => ({
       chosen: { ...chosen, ...MALLOC.chosen },
-      command: { ...command, settings: { ...own, threads: count }, env: peerEnvironment({ ...env, ...MALLOC.env }) },
+      command: { ...command, settings: { ...settings, threads }, env: peerEnvironment({ ...env, ...MALLOC.env }) },
     })),
   );
 }

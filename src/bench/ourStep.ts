@@ -55,13 +55,17 @@ const settings = stepSettingsSchema.parse(JSON.parse(process.argv[2]!));
 const { step, forwardBackward, end } = await prepare(settings);
 const losses: number[] = [];
 for (let i = 0; i < WARM_STEPS; i++) losses.push(await step());
-const ready: Ready = { version: packageVersion(), threads: settings.threads, losses: [losses[0]!, losses.at(-1)!] };
+const ready: Ready = {
+  version: packageVersion(),
+  threads: settings.threads,
+  losses: [losses[0]!, losses.at(-1)!],
+  peakMiB: peakMiB(),
+};
 answer(ready);
 
 const answers: Readonly<Record<Question, () => object | Promise<object>>> = {
   step: () => timed(step),
   forwardBackward: () => timed(forwardBackward),
-  peak: () => ({ peakMiB: peakMiB() }),
 };
 for await (const line of createInterface(process.stdin)) answer(await answers[line as Question]());
 await end();

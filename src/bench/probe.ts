@@ -1,9 +1,9 @@
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { z } from "zod";
+import type { EngineName, MissingEngine } from "./document.ts";
 import { peerScript } from "./machine.ts";
 import { peerEnvironment } from "./peerEnvironment.ts";
-import type { EngineName, MissingEngine } from "./report.ts";
 
 const absentSchema = z.object({ error: z.string() });
 const probeSchema = z.object({
@@ -46,14 +46,21 @@ export function parseProbe(python: string, printed: string): Probe {
   return { python, found: result.success ? result.data : { error: `probe.py printed ${JSON.stringify(line)}` } };
 }
 
-/** Each peer with the first interpreter that has it, and why the others are missing. */
-export function findPeers(probes: readonly Probe[]): {
+/** Peers that were looked for. */
+export interface Peers {
   readonly found: readonly FoundPeer[];
   readonly missing: readonly MissingEngine[];
-} {
+}
+
+/** Looks for peers in Python interpreters; without any, for none. */
+export const lookForPeers = async (pythons: readonly string[], wanted: readonly PeerName[]): Promise<Peers> =>
+  pythons.length === 0 ? { found: [], missing: [] } : findPeers(await Promise.all(pythons.map(probe)), wanted);
+
+/** Each peer with the first interpreter that has it, and why the others are missing. */
+export function findPeers(probes: readonly Probe[], wanted: readonly PeerName[] = PEERS): Peers {
   const found: FoundPeer[] = [];
   const missing: MissingEngine[] = [];
-  for (const engine of PEERS) {
+  for (const engine of wanted) {
     const peer = probes.find((candidate) => offers(candidate, engine));
     if (peer === undefined) missing.push({ engine, reason: probes.map((each) => whyNot(each, engine)).join("; ") });
     else found.push({ engine, python: peer.python, mkl: "torch" in peer.found && usesMkl(peer.found.torch) });

@@ -1,5 +1,5 @@
 /**
- * What the benchmark and a process that measures one row say to each other. The process gets one JSON argument, warms up with
+ * What `mod bench train` and a process that measures one row say to each other. The process gets one JSON argument, warms up with
  * three steps, prints `Ready` as one line of JSON, then answers each line of its input, a `Question`, with one line of JSON.
  */
 import { z } from "zod";
@@ -27,19 +27,22 @@ export const stepSettingsSchema = z.strictObject({
 });
 export type StepSettings = z.output<typeof stepSettingsSchema>;
 
-/** Said once the process is warm: `losses` are the language model's, in nats, of its first and its third step. */
+/**
+ * Said once the process is warm: `losses` are the language model's, in nats, of its first and its third step; `peakMiB` is its
+ * peak memory so far, before a forward and backward pass by itself, for which an engine may hold a graph of its own.
+ */
 export const readySchema = z.object({
   version: z.string(),
   threads: count,
   losses: z.tuple([z.number(), z.number()]),
+  peakMiB: z.number().gt(0),
 });
 export type Ready = z.output<typeof readySchema>;
 
 export const timeSchema = z.object({ ms: z.number().gt(0) });
-export const peakSchema = z.object({ peakMiB: z.number().gt(0) });
 
-/** `step` and `forwardBackward` take the time of one, `peak` tells the peak memory of the process so far. */
-export const QUESTIONS = ["step", "forwardBackward", "peak"] as const;
+/** Each is answered with the time of one. */
+export const QUESTIONS = ["step", "forwardBackward"] as const;
 export type Question = (typeof QUESTIONS)[number];
 
 /** Id of token i of the batch, in row-major order: all engines train on the same batch, its tokens being their own targets. */

@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
 import { totalFlops, trainingFlops } from "../flops/flops.ts";
 import { derived } from "../model/config.ts";
+import type { EngineName } from "./document.ts";
 import type { ModelName } from "./protocol.ts";
-import { type BenchRow, benchRow, type EngineName } from "./report.ts";
+import { type BenchRow, benchRow } from "./report.ts";
 import { modelConfig, type ShapeName, settingsOf } from "./shapes.ts";
 import { speedups } from "./speedups.ts";
 
@@ -13,8 +14,8 @@ interface Times {
 
 const row = (engine: EngineName, model: ModelName, { step, forwardBackward }: Times, shape: ShapeName = "8x256") =>
   benchRow({
-    ...{ engine, shape, settings: settingsOf(shape, model, 2), peakMiB: 100 },
-    ready: { version: "1", threads: 2, losses: [8, 7] },
+    ...{ engine, shape, settings: settingsOf(shape, model, 2) },
+    ready: { version: "1", threads: 2, losses: [8, 7], peakMiB: 100 },
     stepMs: [step, step - 1, step + 1],
     forwardBackwardMs: [forwardBackward],
   });
@@ -64,8 +65,8 @@ test("settings are told where there are any, and threads are those the process h
   expect(row("ours", "dense", { step: 5, forwardBackward: 4 })).not.toHaveProperty("settings");
   const settings = settingsOf("tiny", "dense", 2);
   const chosen = { openblas: "openmp" };
-  const ready = { version: "1.13.0", threads: 1, losses: [4, 3] as [number, number] };
-  const times = { stepMs: [1], forwardBackwardMs: [1], peakMiB: 1 };
+  const ready = { version: "1.13.0", threads: 1, losses: [4, 3] as [number, number], peakMiB: 1 };
+  const times = { stepMs: [1], forwardBackwardMs: [1] };
   const peer = benchRow({ engine: "pytorch-1.13", shape: "tiny", settings, chosen, ready, ...times });
   expect(peer).toMatchObject({ settings: chosen, threads: 1, version: "1.13.0", lossNats: [4, 3] });
 });

@@ -1,16 +1,18 @@
 import { z } from "zod";
 import { totalFlops, trainingFlops } from "../flops/flops.ts";
+import {
+  chosenSchema,
+  count,
+  ENGINES,
+  type EngineName,
+  machineSchema,
+  missingSchema,
+  positive,
+  spreadSchema,
+} from "./document.ts";
 import { MODELS, type Ready, type StepSettings } from "./protocol.ts";
 import { modelConfig, SHAPES, type ShapeName } from "./shapes.ts";
 import { spread } from "./statistics.ts";
-
-/** This package, and what it is compared with. */
-export const ENGINES = ["ours", "pytorch-1.13", "pytorch", "torch.compile", "jax"] as const;
-export type EngineName = (typeof ENGINES)[number];
-
-const positive = z.number().gt(0);
-const count = z.int().min(1);
-const spreadSchema = z.strictObject({ median: positive, min: positive });
 
 const rowSchema = z.strictObject({
   engine: z.enum(ENGINES),
@@ -19,7 +21,7 @@ const rowSchema = z.strictObject({
   batch: count.describe("sequences a step"),
   seqLen: count.describe("tokens a sequence"),
   threads: count,
-  settings: z.record(z.string(), z.string()).optional().describe("what calibration chose, beside threads"),
+  settings: chosenSchema,
   version: z.string(),
   stepMs: spreadSchema.describe("forward, backward, clipping, AdamW"),
   forwardBackwardMs: spreadSchema,
@@ -61,18 +63,9 @@ const speedupsSchema = z.strictObject({
 export type Speedups = z.output<typeof speedupsSchema>;
 export type OverPeers = z.output<typeof overPeersSchema>;
 
-const missingSchema = z.strictObject({ engine: z.enum(ENGINES), reason: z.string() });
-export type MissingEngine = z.output<typeof missingSchema>;
-
 /** What `mod bench train --json` prints. */
 export const trainBenchSchema = z.strictObject({
-  machine: z.strictObject({
-    cpu: z.string(),
-    cores: count,
-    node: z.string(),
-    onnxruntime: z.string(),
-    loadAverage: z.number().min(0).describe("runnable threads in the minute before: others that take the processor"),
-  }),
+  machine: machineSchema,
   commit: z.string().nullable(),
   rows: z.array(rowSchema),
   missing: z.array(missingSchema).describe("engines, or single rows of one, that could not be measured"),
@@ -89,11 +82,10 @@ export interface Measured {
   readonly ready: Ready;
   readonly stepMs: readonly number[];
   readonly forwardBackwardMs: readonly number[];
-  readonly peakMiB: number;
 }
 
 /** A row of the document: times summed up, and speeds of the median step. */
-export function benchRow({ engine, shape, settings, chosen = {}, ready, peakMiB, ...times }: Measured): BenchRow {
+export function benchRow({ engine, shape, settings, chosen = {}, ready, ...times }: Measured): BenchRow {
   const { model, batch, seqLen } = settings;
   const flops = totalFlops(trainingFlops(modelConfig(settings))) * batch;
   const stepMs = spread(times.stepMs);
@@ -106,7 +98,7 @@ export function benchRow({ engine, shape, settings, chosen = {}, ready, peakMiB,
     tokensPerSecond: (1000 * batch * seqLen) / stepMs.median,
     gflops: flops / stepMs.median / 1e6,
     trainingFlops: flops,
-    peakMiB,
+    peakMiB: ready.peakMiB,
     lossNats: [...ready.losses],
   };
 }

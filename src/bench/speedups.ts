@@ -1,5 +1,6 @@
+import { ENGINES } from "./document.ts";
 import { MODELS } from "./protocol.ts";
-import { type BenchRow, ENGINES, type OverPeers, type Speedups } from "./report.ts";
+import type { BenchRow, OverPeers, Speedups } from "./report.ts";
 import { SHAPES } from "./shapes.ts";
 
 type Measure = "stepMs" | "forwardBackwardMs";

@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { startFastest } from "./calibrate.ts";
 import type { Candidate } from "./candidates.ts";
-import type { StepSettings } from "./protocol.ts";
-import { measureRounds, type Plan, startAll } from "./rounds.ts";
+import type { EngineName } from "./document.ts";
+import { readySchema, type StepSettings, timeSchema } from "./protocol.ts";
+import { takeTurns } from "./rounds.ts";
 import { settingsOf } from "./shapes.ts";
-import { Tally } from "./tally.ts";
+import { stepInquiry } from "./trainBench.ts";
 import { Worker } from "./worker.ts";
 
 const SETTINGS = settingsOf("tiny", "dense", 1);
@@ -14,46 +15,46 @@ function pretended(stepMs: number, { threads = 1, body = "" } = {}): Candidate {
   const script = `
     const say = (message) => console.log(JSON.stringify(message));
     ${body}
-    say({ version: "0", threads: ${threads}, losses: [4, 3] });
+    say({ version: "0", threads: ${threads}, losses: [4, 3], peakMiB: 12 });
     require("readline").createInterface(process.stdin).on("line", (line) =>
-      say(line === "peak" ? { peakMiB: 12 } : { ms: line === "step" ? ${stepMs} : ${stepMs} / 2 }));`;
+      say({ ms: line === "step" ? ${stepMs} : ${stepMs} / 2 }));`;
   const settings: StepSettings = { ...SETTINGS, threads };
   return { command: { program: process.execPath, args: ["-e", script], env: process.env, settings }, chosen: {} };
 }
 
-const plan = (engine: Plan["engine"], candidates: readonly Candidate[]): Plan => ({
-  ...{ engine, shape: "tiny", settings: SETTINGS, candidates },
+const plan = (engine: EngineName, candidates: readonly Candidate[]) => ({
+  ...({ engine, shape: "tiny", name: `${engine} tiny dense`, settings: SETTINGS, candidates } as const),
 });
 
-const quiet = () => new Tally({ update: () => {}, note: () => {}, done: () => {} });
+const quiet = () => ({ update: () => {}, note: () => {}, done: () => {} });
+const start = ({ command }: Candidate) => Worker.start(command, readySchema);
 
-test("a worker is ready, measures, tells its peak, and ends", async () => {
-  const worker = await Worker.start(pretended(7).command);
-  expect(worker.ready).toEqual({ version: "0", threads: 1, losses: [4, 3] });
-  expect(await worker.time("step")).toBe(7);
-  expect(await worker.time("forwardBackward")).toBe(3.5);
-  expect(await worker.peakMiB()).toBe(12);
+test("a worker is ready, measures, and ends", async () => {
+  const worker = await start(pretended(7));
+  expect(worker.ready).toEqual({ version: "0", threads: 1, losses: [4, 3], peakMiB: 12 });
+  expect(await worker.ask("step", timeSchema)).toEqual({ ms: 7 });
+  expect(await worker.ask("forwardBackward", timeSchema)).toEqual({ ms: 3.5 });
   await worker.close();
   await worker.close();
-  await expect(worker.time("step")).rejects.toThrow();
+  await expect(worker.ask("step", timeSchema)).rejects.toThrow();
 });
 
 test("a worker that fails says why", async () => {
   const failing = pretended(1, {
     body: 'console.error("Traceback"); console.error("no module torch"); process.exit(3);',
   });
-  await expect(Worker.start(failing.command)).rejects.toThrow("no module torch");
+  await expect(start(failing)).rejects.toThrow("no module torch");
   const silent = pretended(1, { body: "process.exit(3);" });
-  await expect(Worker.start(silent.command)).rejects.toThrow(/ended without an answer, exit code 3$/);
+  await expect(start(silent)).rejects.toThrow(/ended without an answer, exit code 3$/);
   const wrong = pretended(1, { body: 'say({ hello: "world" });' });
-  await expect(Worker.start(wrong.command)).rejects.toThrow('must answer as src/bench/protocol.ts says, got {"hello"');
+  await expect(start(wrong)).rejects.toThrow('must answer as its protocol in src/bench says, got {"hello"');
   const missing = { ...pretended(1).command, program: "no-such-python" };
-  await expect(Worker.start(missing)).rejects.toThrow("no-such-python");
+  await expect(Worker.start(missing, readySchema)).rejects.toThrow("no-such-python");
 });
 
 test("calibration keeps the fastest candidate", async () => {
   const candidates = [pretended(9), pretended(5, { threads: 2 }), pretended(6)];
-  const { worker, candidate, tried } = await startFastest(candidates);
+  const { worker, candidate, tried } = await startFastest(candidates, stepInquiry);
   expect({ tried, threads: worker.ready.threads }).toEqual({ tried: [9, 5, 6], threads: 2 });
   expect(candidate).toBe(candidates[1]);
   await worker.close();
@@ -62,14 +63,11 @@ test("calibration keeps the fastest candidate", async () => {
 test("rows take turns; a peer that fails is told, and ours must not fail", async () => {
   const failing = pretended(1, { body: 'console.error("no compiler"); process.exit(1);' });
   const plans = [plan("ours", [pretended(8)]), plan("torch.compile", [failing]), plan("jax", [pretended(4)])];
-  const { running, missing } = await startAll(plans, 2, quiet());
+  const { measured, missing } = await takeTurns([plans], stepInquiry, 2, quiet);
   expect(missing).toEqual([{ engine: "torch.compile", reason: "torch.compile tiny dense: no compiler" }]);
-  const rows = await measureRounds(running, 2, quiet());
-  expect(
-    rows.map(({ engine, stepMs, forwardBackwardMs, peakMiB }) => ({ engine, stepMs, forwardBackwardMs, peakMiB })),
-  ).toEqual([
-    { engine: "ours", stepMs: [8, 8], forwardBackwardMs: [4, 4], peakMiB: 12 },
-    { engine: "jax", stepMs: [4, 4], forwardBackwardMs: [2, 2], peakMiB: 12 },
+  expect(measured.map(({ plan: { engine }, ready, turns }) => ({ engine, peakMiB: ready.peakMiB, turns }))).toEqual([
+    { engine: "ours", peakMiB: 12, turns: Array(2).fill({ stepMs: 8, forwardBackwardMs: 4 }) },
+    { engine: "jax", peakMiB: 12, turns: Array(2).fill({ stepMs: 4, forwardBackwardMs: 2 }) },
   ]);
-  await expect(startAll([plan("ours", [failing])], 1, quiet())).rejects.toThrow("no compiler");
+  await expect(takeTurns([[plan("ours", [failing])]], stepInquiry, 1, quiet)).rejects.toThrow("no compiler");
 });

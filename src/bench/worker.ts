@@ -2,23 +2,30 @@ import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import type { z } from "zod";
-import { peakSchema, type Question, type Ready, readySchema, type StepSettings, timeSchema } from "./protocol.ts";
 
-/** How to start a process that speaks protocol.ts. */
-export interface WorkerCommand {
+/** What every process that measures is told, beside what its protocol adds. */
+export interface WorkerSettings {
+  readonly threads: number;
+}
+
+/** How to start a process that measures. */
+export interface WorkerCommand<Settings extends WorkerSettings = WorkerSettings> {
   readonly program: string;
   /** Before the settings, which come last. */
   readonly args: readonly string[];
   readonly env: NodeJS.ProcessEnv;
-  readonly settings: StepSettings;
+  readonly settings: Settings;
 }
 
 /** How much of what a process wrote on standard error is told when it fails. */
 const KEPT_ERROR_CHARACTERS = 2000;
 const END_WITHIN_MS = 10_000;
 
-/** A process that measures one row, by protocol.ts. The caller must end it with `close`. */
-export class Worker {
+/**
+ * A process that measures one row. It gets its settings as one JSON argument, prints a line of JSON when it is ready, then
+ * answers each line of its input, a question, with one line of JSON. The caller must end it with `close`.
+ */
+export class Worker<Ready = unknown> {
   readonly #child: ChildProcessWithoutNullStreams;
   readonly #lines: AsyncIterator<string>;
   #errors = "";
@@ -37,10 +44,10 @@ export class Worker {
    *
    * @throws with the end of its standard error if it fails.
    */
-  static async start(command: WorkerCommand): Promise<Worker> {
-    const worker = new Worker(command);
+  static async start<Ready>(command: WorkerCommand, ready: z.ZodType<Ready>): Promise<Worker<Ready>> {
+    const worker = new Worker<Ready>(command);
     try {
-      worker.#ready = await worker.#answer(readySchema);
+      worker.#ready = await worker.#answer(ready);
       return worker;
     } catch (error) {
       await worker.close();
@@ -52,16 +59,11 @@ export class Worker {
     return this.#ready!;
   }
 
-  /** Runs one step, or one forward and backward pass: its time in milliseconds. */
-  async time(question: Exclude<Question, "peak">): Promise<number> {
-    this.#ask(question);
-    return (await this.#answer(timeSchema)).ms;
-  }
-
-  /** Peak resident memory so far, MiB. */
-  async peakMiB(): Promise<number> {
-    this.#ask("peak");
-    return (await this.#answer(peakSchema)).peakMiB;
+  /** The answer to a question. */
+  ask<Answer>(question: string, answer: z.ZodType<Answer>): Promise<Answer> {
+    this.#child.stdin.write(`${question}
+`);
+    return this.#answer(answer);
   }
 
   /** Ends the process and waits for its end. */
@@ -75,16 +77,12 @@ export class Worker {
     clearTimeout(timer);
   }
 
-  #ask(question: Question): void {
-    this.#child.stdin.write(`${question}\n`);
-  }
-
-  async #answer<S extends z.ZodType>(schema: S): Promise<z.output<S>> {
+  async #answer<Answer>(schema: z.ZodType<Answer>): Promise<Answer> {
     const { value, done } = await this.#lines.next();
     if (done) throw new Error(await this.#whyEnded());
     const result = schema.safeParse(parsed(value));
     if (result.success) return result.data;
-    throw new Error(`bench: ${this.#child.spawnfile} must answer as src/bench/protocol.ts says, got ${value}`);
+    throw new Error(`bench: ${this.#child.spawnfile} must answer as its protocol in src/bench says, got ${value}`);
   }
 
   /** The last line of standard error, which is where Python and Node say what went wrong. */

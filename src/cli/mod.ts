@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import type { CommandSpec } from "./command.ts";
 import { Output } from "./output.ts";
 import { suggestion, UsageError } from "./usage.ts";
+import { packageVersion } from "./version.ts";
 
 const BAD_USAGE = 2;
 /** As of a process that SIGPIPE ends. */
@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "which layers compute which tokens of a text",
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
+  export: {
+    summary: "write a trained model as ONNX or safetensors files, for programs without this package",
+    load: async () => (await import("./commands/export.ts")).exportModel,
+  },
   flops: {
     summary: "count a model's FLOPs and parameters",
     load: async () => (await import("./commands/flops.ts")).flops,
@@ -33,6 +37,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
   "bench train": {
     summary: "time training steps, and those of other frameworks",
     load: async () => (await import("./commands/benchTrain.ts")).benchTrain,
+  },
+  "bench sample": {
+    summary: "time sampling, and that of PyTorch",
+    load: async () => (await import("./commands/benchSample.ts")).benchSample,
   },
   "data prepare": {
     summary: "turn text into token files",
@@ -76,7 +84,7 @@ function commandProblem(words: readonly string[], path: readonly string[]): stri
 async function buildProgram(chosen: string): Promise<Command> {
   const program = new Command("mod")
     .description("Mixture-of-Depths language models: train, evaluate, sample, look into.")
-    .version(version())
+    .version(packageVersion())
     .exitOverride()
     .addHelpText("after", "\nmod COMMAND --help tells a command's options. Start with: mod demo");
   for (const name of NAMES) {
@@ -108,11 +116,6 @@ function parentOf(program: Command, name: string): Command {
   const made = named(group!, COMMANDS[name]!.summary).exitOverride().helpCommand(false);
   program.addCommand(made);
   return made;
-}
-
-/** The version in package.json, which lies as far above dist/cli as above src/cli. */
-function version(): string {
-  return JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8")).version;
 }
 
 async function main(given: readonly string[]): Promise<number> {

@@ -21,12 +21,30 @@ export function real(least: number, most?: number) {
   );
 }
 
-/** Words from the command line, apart by spaces or commas. */
-export const wordList = <S extends z.ZodType<string, string>>(word: S) =>
+/** Values from the command line, apart by spaces or commas. */
+const listOf = <S extends z.ZodType<unknown, string>>(word: S) =>
   z
     .array(z.string())
     .transform((words) => words.flatMap((joined) => joined.split(",")))
     .pipe(z.array(word));
+
+/** Words from the command line. */
+export const wordList = <S extends z.ZodType<string, string>>(word: S) => listOf(word);
+
+/** Whole numbers from the command line. */
+export function wholeList(least: number) {
+  const error = `must be a whole number of at least ${least}`;
+  return listOf(z.string().regex(/^\d+$/, { error }).transform(Number).pipe(z.int().min(least, { error })));
+}
+
+/** Whether a benchmark looks for peers, and where. */
+export const peerOptions = (what: string) => ({
+  peers: z.boolean().default(false).describe(what),
+  peerPython: wordList(z.string())
+    .default(["python3", "/usr/bin/python3"])
+    .describe("interpreters to look for peers in, the first first")
+    .meta({ value: "python" }),
+});
 
 export const jsonOption = { json: z.boolean().default(false).describe("print one JSON document on standard output") };
 

@@ -12,6 +12,18 @@ describe("gradient of", () => {
     const notDifferentiable = [
       ...["input", "constant", "scalar", "equal", "less", "greater", "greaterOrEqual", "and", "or", "minimum"],
       ...[
+        ...[
+          "attendToPast",
+          "jointSoftmax",
+          "ifElse",
+          "rowsWhere",
+          "anyOf",
+          "placesAlong",
+          "lastPlace",
+          "empty",
+          "floor",
+        ],
+        ...["dequantize", "quantizedMatmul", "asQuantized"],
         "stopGradient",
         "sumOfSquares",
         "asSpreadRows",

@@ -1,7 +1,7 @@
 import { crossEntropy, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import { capacityOf, derived, type ModelConfig } from "./config.ts";
 import { type NoiseKey, routingNoise } from "./noise.ts";
-import { type Precision, parameterInputs, parameterTensors } from "./parameterInputs.ts";
+import { parameterInputs, parameterTensors } from "./parameterInputs.ts";
 import { parameterList } from "./parameters.ts";
 import type { Rule } from "./rules.ts";
 import { causalForward } from "./transformer.ts";
@@ -10,28 +10,32 @@ import { causalForward } from "./transformer.ts";
  * The forward pass under one rule as a graph, for any number of sequences of any length up to the context.
  *
  * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
- * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter.
+ * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
  * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens].
+ *
+ * @param constants parameters that are part of the graph, named `value.NAME` (see `constantParameters`)
  */
 export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  precision: Precision = "float32",
+  constants: Readonly<Record<string, Tensor>> = {},
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
-  const values = parameterInputs(parameterList(config), "value", precision);
+  const fed = parameterList(config).filter(({ name }) => constants[`value.${name}`] === undefined);
+  const values = parameterInputs(fed, "value", "float32");
   const inputs = {
     tokens: input("int32", shape),
     positions: input("int64", shape),
     documents: input("int32", shape),
     valid: input("bool", shape),
     capacities: input("int64", ["batch", 1]),
-    noise: input(precision, [...shape, derived(config).nRouted]),
+    noise: input("float32", [...shape, derived(config).nRouted]),
   };
   const targets = input("int32", shape);
-  const { logits, decisions } = causalForward(parameterTensors(config, values), { rule, ...inputs }, config);
+  const parameters = parameterTensors(config, { ...constants, ...values });
+  const { logits, decisions } = causalForward(parameters, { rule, ...inputs }, config);
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision).map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );

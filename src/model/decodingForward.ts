@@ -33,7 +33,7 @@ export interface DecisionInputs {
 
 /** What one pass gives. */
 export interface DecodingResult {
-  /** [B, V], after the last token of each sequence. */
+  /** [B, V], after the last token of each sequence; or [B, T, V], after every token. */
   readonly logits: Tensor;
   /** For each routed layer: which tokens went through, bool [rows]. */
   readonly routedThrough: readonly Tensor[];
@@ -74,7 +74,7 @@ export function stepForward(
     return decodingContext(ownPositions, past, pastBias(past, gatherRows(lengths, rows)));
   };
   const rowsShape = (rows: Dim): readonly [Dim, Dim] => [rows, 1];
-  return forward(parameters, tokens, [b, 1], decision, config, {
+  return forward(parameters, tokens, [b, 1], "last", decision, config, {
     dense: (layer) => contextOf(caches[layer]!),
     routed: (layer, rows, i) => contextOf(caches[layer]!, rows, lengths[i]!),
     before: (layer, i) => [positions, lengths[i]!, caches[layer]!.keys, caches[layer]!.values],
@@ -88,6 +88,9 @@ export interface PrefillInputs extends DecisionInputs {
   readonly tokens: Tensor;
 }
 
+/** Which tokens logits are wanted after. */
+export type LogitPlaces = "last" | "every";
+
 /**
  * A prompt in one pass under a causal rule. A routed block computes the tokens that go through, as a shorter sequence. The
  * caches of the result are [1, K, T, H] in a dense layer, [1, K, routed, H] in a routed one.
@@ -96,11 +99,12 @@ export function prefillForward(
   parameters: TransformerParameters<Tensor>,
   { tokens, ...decision }: PrefillInputs,
   config: ModelConfig,
+  logitPlaces: LogitPlaces = "last",
 ): DecodingResult {
   const t = tokens.shape[1]!;
   const places = placesAlong(tokens, 1); // [T]
   const context = attentionContext(reshape(places, [1, t]), parameters.embedding);
-  return forward(parameters, tokens, [1, t], decision, config, {
+  return forward(parameters, tokens, [1, t], logitPlaces, decision, config, {
     dense: () => context,
     routed: (_, rows) => attentionContext(reshape(gatherRows(places, rows), [1, rows.shape[0]!]), parameters.embedding),
     before: () => [places],
@@ -123,6 +127,7 @@ function forward(
   parameters: TransformerParameters<Tensor>,
   tokens: Tensor,
   [b, t]: readonly [Dim, Dim],
+  logitPlaces: LogitPlaces,
   decision: DecisionInputs,
   config: ModelConfig,
   attending: Attending,
@@ -142,8 +147,12 @@ function forward(
       routedThrough.push(result.routedThrough);
     }
   }
-  const logits = logitsOf(parameters, lastPlace(x, 1), config); // [B, 1, V]
-  return { logits: reshape(logits, [b, config.vocabSize]), routedThrough, caches };
+  const logits = logitsOf(parameters, logitPlaces === "last" ? lastPlace(x, 1) : x, config); // [B, 1 | T, V]
+  return {
+    logits: logitPlaces === "last" ? reshape(logits, [b, config.vocabSize]) : logits,
+    routedThrough,
+    caches,
+  };
 }
 
 function routedBlock(

@@ -2,7 +2,13 @@ import { type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import type { Cache } from "./attention.ts";
 import type { CausalRule } from "./causalRule.ts";
 import { derived, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
-import { type DecisionInputs, type DecodingResult, prefillForward, stepForward } from "./decodingForward.ts";
+import {
+  type DecisionInputs,
+  type DecodingResult,
+  type LogitPlaces,
+  prefillForward,
+  stepForward,
+} from "./decodingForward.ts";
 import type { TransformerParameters } from "./parameters.ts";
 
 /** Whether a graph under a rule reads noise: random routing draws its router weights, the rule `random` its decisions. */
@@ -34,7 +40,7 @@ function outputsOf({ logits, routedThrough, caches }: DecodingResult, config: Mo
  *
  * Inputs: `tokens` int32 [1, tokens]; with routed layers `thresholds` [R] and, where noise is read, `noise` [tokens, R];
  * and `others`.
- * Outputs: `logits` [1, V] after the last token; for each routed layer L `routedThrough.L` bool [tokens]; for each layer L
+ * Outputs: `logits` [1, V] after the last token, or [1, tokens, V] after every token; for each routed layer L `routedThrough.L` bool [tokens]; for each layer L
  * `newKeys.L` and `newValues.L`, [1, K, n, H] of the n tokens that it computed.
  */
 export function prefillGraph(
@@ -42,10 +48,11 @@ export function prefillGraph(
   rule: CausalRule,
   parameters: TransformerParameters<Tensor>,
   others: Readonly<Record<string, Tensor>> = {},
+  logitPlaces: LogitPlaces = "last",
 ): GraphDefinition {
   const decision = decisionInputs(config, rule, "tokens");
   const tokens = input("int32", [1, "tokens"]);
-  const result = prefillForward(parameters, { tokens, rule, ...decision }, config);
+  const result = prefillForward(parameters, { tokens, rule, ...decision }, config, logitPlaces);
   return {
     name: `prefill ${rule}`,
     inputs: { tokens, ...decision, ...others },

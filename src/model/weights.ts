@@ -5,14 +5,18 @@ import { type ParameterSpec, parameterList } from "./parameters.ts";
 /** How the weights of products are stored while decoding. */
 export const WEIGHT_FORMATS = ["float32", "int8", "int4"] as const;
 export type WeightFormat = (typeof WEIGHT_FORMATS)[number];
+export type QuantizedFormat = Exclude<WeightFormat, "float32">;
 
 /** Larger blocks are faster, smaller ones closer to the weights: with 8 bits there is little to gain. */
-const QUANTIZATION = { int8: { bits: 8, blockSize: 128 }, int4: { bits: 4, blockSize: 32 } } as const;
+export const QUANTIZATION = { int8: { bits: 8, blockSize: 128 }, int4: { bits: 4, blockSize: 32 } } as const;
 
 /** Whether a parameter is quantised: the weights of large products are, what decides and what is looked up is not. */
 export const isQuantized = ({ role }: ParameterSpec): boolean => role === "matrix";
 
-/** Parameters as constants of a graph, named `value.NAME`; `data` gives each one's values. */
+/**
+ * Parameters as constants of a graph, named `value.NAME`; `data` gives each one's values. In the ONNX file they are called
+ * NAME, and quantised ones NAME.codes and NAME.scales.
+ */
 export const constantParameters = (
   config: ModelConfig,
   data: (name: string) => Float32Array,
@@ -23,25 +27,42 @@ export const constantParameters = (
       const values = data(spec.name);
       const tensor =
         format === "float32" || !isQuantized(spec)
-          ? constant("float32", spec.shape, values)
-          : quantizedConstant(values, spec.shape as readonly [number, number], format);
+          ? constant("float32", spec.shape, values, spec.name)
+          : quantizedConstant(spec, values, format);
       return [`value.${spec.name}`, tensor];
     }),
   );
 
 function quantizedConstant(
+  { name, shape }: ParameterSpec,
   values: Float32Array,
-  [inputs, outputs]: readonly [number, number],
-  format: keyof typeof QUANTIZATION,
+  format: QuantizedFormat,
 ): Tensor {
+  const [inputs, outputs] = shape as readonly [number, number];
   const quantization: Quantization = { ...QUANTIZATION[format], inputs };
   const { codes, scales, blocks } = quantize(values, outputs, quantization);
   const bytes = (quantization.blockSize * quantization.bits) / 8;
   return dequantize(
-    constant("uint8", [outputs, blocks, bytes], codes),
-    constant("float32", [outputs, blocks], scales),
+    constant("uint8", [outputs, blocks, bytes], codes, `${name}.codes`),
+    constant("float32", [outputs, blocks], scales, `${name}.scales`),
     quantization,
   );
+}
+
+/** The values that a parameter has once it is quantised; those of one that is not stay as they are. */
+export function roundedValues(spec: ParameterSpec, values: Float32Array, format: QuantizedFormat): Float32Array {
+  if (!isQuantized(spec)) return values;
+  const [inputs, outputs] = spec.shape as [number, number];
+  const { bits, blockSize } = QUANTIZATION[format];
+  const { codes, scales, blocks } = quantize(values, outputs, { bits, blockSize, inputs });
+  const middle = 2 ** (bits - 1);
+  return values.map((_, i) => {
+    const [k, column] = [Math.floor(i / outputs), i % outputs];
+    const block = column * blocks + Math.floor(k / blockSize);
+    const at = block * blockSize + (k % blockSize);
+    const code = bits === 8 ? codes[at]! : (codes[at >> 1]! >> (4 * (at % 2))) & 15;
+    return (code - middle) * scales[block]!;
+  });
 }
 
 /**

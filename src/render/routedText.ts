@@ -33,9 +33,30 @@ export function renderRoutedText(map: RoutingMap, layer: number | "count", style
   const plain = layer === "count" ? counted(style.unicode ?? true) : bracketed;
   const mark = style.color ? shade : plain;
   const text = map.tokens.map((token, i) => mark(printable(token), marks[i]!, most)).join("");
-  const legend = style.color ? scale.map((name, count) => shade(` ${name} `, count, most)).join(" ") : plainLegend;
+  const legend = style.color ? shadeLegend(scale, most) : plainLegend;
   return `${text}\n\n${legend}`;
 }
+
+/**
+ * One token of such a text, as it comes: computed by `count` of `most` routed layers. `countLegend` explains the marks.
+ */
+export function renderRoutedToken(token: string, count: number, most: number, style: RoutedTextStyle): string {
+  return style.color ? shade(printable(token), count, most) : counted(style.unicode ?? true)(printable(token), count);
+}
+
+/** What the marks of `renderRoutedToken` mean. */
+export function countLegend(most: number, { color }: Pick<RoutedTextStyle, "color">): string {
+  return color ? shadeLegend(countScale(most), most) : plainCountLegend(most);
+}
+
+const countScale = (most: number): string[] =>
+  Array.from({ length: most + 1 }, (_, count) => (count === 0 ? "0 routed layers" : String(count)));
+
+const plainCountLegend = (most: number): string =>
+  `The number behind a token: how many of the ${most} routed layers it goes through.`;
+
+const shadeLegend = (scale: readonly string[], most: number): string =>
+  scale.map((name, count) => shade(` ${name} `, count, most)).join(" ");
 
 interface Marks {
   /** Per token, 0 to `most`. */
@@ -48,9 +69,7 @@ interface Marks {
 
 function countMarks(map: RoutingMap): Marks {
   const most = map.layers.filter((layer) => !isDense(layer)).length;
-  const scale = Array.from({ length: most + 1 }, (_, count) => (count === 0 ? "0 routed layers" : String(count)));
-  const plainLegend = `The number behind a token: how many of the ${most} routed layers it goes through.`;
-  return { marks: routedCounts(map), most, scale, plainLegend };
+  return { marks: routedCounts(map), most, scale: countScale(most), plainLegend: plainCountLegend(most) };
 }
 
 function layerMarks(map: RoutingMap, index: number): Marks {

@@ -78,6 +78,15 @@ export class LayerCache {
     for (const array of [this.#keys, this.#values]) array.copyWithin(sequence * size, last * size, (last + 1) * size);
     this.#lengths[sequence] = this.#lengths[last]!;
     this.#lengths.pop();
+    if (this.#lengths.length === 0) this.#release();
+  }
+
+  /** With no sequence left the next ones begin small: attention computes all places, taken or not. */
+  #release(): void {
+    this.#keys = new Float32Array(0);
+    this.#values = new Float32Array(0);
+    this.#sequences = 0;
+    this.#places = 0;
   }
 
   #offset = (sequence: number, head: number, place: number): number =>

@@ -1,5 +1,6 @@
 import type { EvaluationBatch } from "../data/batch.ts";
 import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWindows.ts";
+import type { Tensor } from "../graph/index.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
 import type { NoiseKey } from "../model/noise.ts";
@@ -53,19 +54,29 @@ export class Evaluator {
   readonly #model: ModelConfig;
   readonly #tokenBytes: Int32Array;
   readonly #runtime: Runtime;
+  readonly #constants: Readonly<Record<string, Tensor>>;
   readonly #executors = new Map<EvaluationRule, Executor>();
 
-  /** @param tokenBytes UTF-8 bytes of each token, [V] */
-  constructor(model: ModelConfig, tokenBytes: Int32Array, runtime: Runtime) {
+  /**
+   * @param tokenBytes UTF-8 bytes of each token, [V]
+   * @param constants parameters that are part of the graphs, quantised ones for instance; the others are fed
+   */
+  constructor(
+    model: ModelConfig,
+    tokenBytes: Int32Array,
+    runtime: Runtime,
+    constants: Readonly<Record<string, Tensor>> = {},
+  ) {
     this.#model = model;
     this.#tokenBytes = tokenBytes;
     this.#runtime = runtime;
+    this.#constants = constants;
   }
 
   /**
    * Teacher-forced loss of windows under each rule.
    *
-   * @param parameters `value.NAME` for each parameter
+   * @param parameters `value.NAME` for each parameter that is no constant
    */
   async evaluate(
     windows: Iterable<EvaluationWindow>,
@@ -124,7 +135,7 @@ export class Evaluator {
     if (known !== undefined) return known;
     // A dense model has no routed block: any rule gives the same graph.
     const graphRule: Rule = rule === "dense" ? "through" : rule;
-    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll"));
+    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll", this.#constants));
     this.#executors.set(rule, executor);
     return executor;
   }

@@ -5,7 +5,7 @@ import { SHAPES } from "../../bench/shapes.ts";
 import { trainBench } from "../../bench/trainBench.ts";
 import { printTrainBench } from "../benchTables.ts";
 import { defineCommand } from "../command.ts";
-import { jsonOption, whole, wordList } from "../sharedOptions.ts";
+import { jsonOption, peerOptions, whole, wordList } from "../sharedOptions.ts";
 
 const options = z.strictObject({
   shapes: wordList(z.enum(SHAPES))
@@ -17,11 +17,7 @@ const options = z.strictObject({
   threads: whole(1).optional().describe("threads of a row at most (default: all)"),
   batch: whole(1).optional().describe("sequences a step (default: the shape's)"),
   seqLen: whole(1).optional().describe("tokens a sequence (default: the shape's)"),
-  peers: z.boolean().default(false).describe("also PyTorch 1.13 and newest, torch.compile and JAX, where there are"),
-  peerPython: wordList(z.string())
-    .default(["python3", "/usr/bin/python3"])
-    .describe("interpreters to look for peers in, the first first")
-    .meta({ value: "python" }),
+  ...peerOptions("also PyTorch 1.13 and newest, torch.compile and JAX, where there are"),
   ...jsonOption,
 });
 

@@ -7,9 +7,9 @@ import { defineCommand } from "../command.ts";
 import { openModel } from "../openModel.ts";
 import { presetWithOverrides, setOption } from "../runConfigOptions.ts";
 import { continueRun, dataFor, startRun } from "../runTraining.ts";
+import { printSampling, SamplingSession } from "../sampling.ts";
 import { jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
 import { evaluate } from "./eval.ts";
-import { sample } from "./sample.ts";
 
 /** Of the Constitution, article II, section 3: what the speeches of the corpus answer to. */
 const SENTENCE =
@@ -59,11 +59,17 @@ export const demo = defineCommand({
     output.print(renderRoutingMap(routing, output.style));
 
     output.print("\nSample:\n");
-    const settings = { prompt: PROMPT, tokens: 120, temperature: 0.8, topK: 0, topP: 0.95, seed: 1, rule: undefined };
-    const text = await sample.run({ args: [out], options: { ...common, ...settings }, output });
+    const session = await SamplingSession.open(saved, await makeRuntime(common), {});
+    const { texts, ...measured } = await session.generate(
+      PROMPT,
+      { tokens: 120, topP: 0.95, seed: 1 },
+      { n: 1, output },
+    );
+    await session.close();
+    printSampling(measured, output);
     output.note(
       `\nThe run folder is ${out}. Next: mod eval ${out}, mod sample ${out} --prompt "...", mod inspect ${out} --text "..."`,
     );
-    return { training, scores, routing, sample: text };
+    return { training, scores, routing, sample: { prompt: PROMPT, ...texts[0]!, ...measured } };
   },
 });

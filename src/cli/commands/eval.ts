@@ -1,17 +1,16 @@
 import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
-import { type EvaluationWindow, evaluationWindows, validationWindows } from "../../data/evaluationWindows.ts";
+import { type EvaluationWindow, evaluationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
-import { tokenizerHash } from "../../data/tokenizerHash.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
 import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
 import { defineCommand } from "../command.ts";
 import { percent, table } from "../format.ts";
 import { openModel } from "../openModel.ts";
 import type { Output } from "../output.ts";
-import { dataFor } from "../runTraining.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
+import { validationText } from "../validationText.ts";
 
 const options = z.strictObject({
   data: z
@@ -64,15 +63,8 @@ export const evaluate = defineCommand({
 async function windowsFor(saved: SavedModel, { data, maxTokens }: z.output<typeof options>, output: Output) {
   const { tokenizer, model, config } = saved;
   if (data === undefined) {
-    const prepared = await dataFor(config, output);
-    if (prepared.tokenizerHash !== tokenizerHash(tokenizer)) {
-      throw new Error(
-        `eval: ${saved.dir} must be scored on text in its own tokenizer, got that of another text; ` +
-          "its sources have changed since: give the text to score with --data",
-      );
-    }
-    const windows = validationWindows(prepared.validation, model.seqLen, maxTokens === undefined ? {} : { maxTokens });
-    return { windows, total: windows.tokens, close: prepared.close };
+    const { windows, close } = await validationText(saved, output, maxTokens);
+    return { windows, total: windows.tokens, close };
   }
   const windows: EvaluationWindow[] = [];
   for await (const { text } of readDocuments(data, { textColumn: config.data.textColumn })) {

@@ -1,17 +1,32 @@
 import { z } from "zod";
-import { generate } from "../../sample/generate.ts";
+import { WEIGHT_FORMATS } from "../../model/weights.ts";
+import { SAMPLER_DEFAULTS } from "../../sample/sampler.ts";
 import { defineCommand } from "../command.ts";
+import { interactive } from "../interactive.ts";
 import { openModel } from "../openModel.ts";
+import { printSampling, SamplingSession } from "../sampling.ts";
 import { checkpointOption, jsonOption, makeRuntime, real, runtimeOptions, whole } from "../sharedOptions.ts";
 
 const options = z.strictObject({
   prompt: z.string().default("").describe("text to continue"),
   tokens: whole(1).default(200).describe("most tokens to generate"),
-  temperature: real(0).default(0.8).describe("0 takes the most likely token"),
-  topK: whole(0).default(0).describe("only the k most likely tokens; 0 for all"),
-  topP: real(0, 1).default(1).describe("only the most likely tokens of total probability p"),
+  n: whole(1).default(1).describe("texts to generate, together; the k-th is what seed + k gives alone"),
+  temperature: real(0).default(SAMPLER_DEFAULTS.temperature).describe("0 takes the most likely token"),
+  topK: whole(0).default(SAMPLER_DEFAULTS.topK).describe("only the k most likely tokens; 0 for all"),
+  topP: real(0, 1).default(SAMPLER_DEFAULTS.topP).describe("only the most likely tokens of total probability p"),
+  minP: real(0, 1)
+    .default(SAMPLER_DEFAULTS.minP)
+    .describe("only tokens at least p times as likely as the most likely one"),
+  repetitionPenalty: real(0)
+    .default(SAMPLER_DEFAULTS.repetitionPenalty)
+    .describe("above 1, makes tokens that were there before less likely"),
+  stop: z.array(z.string()).default([]).describe("strings that end the text, and are no part of it"),
   seed: whole(0).default(0).describe("the same seed gives the same text"),
   rule: z.enum(["predictor", "auxiliary"]).optional().describe("which causal rule decides (default: the model's)"),
+  weights: z.enum(WEIGHT_FORMATS).default("float32").describe("how the weights of products are stored"),
+  logprobs: whole(0).default(0).describe("with --json, so many of the likeliest tokens in each place"),
+  routing: z.boolean().default(false).describe("colour each token by the routed layers that computed it"),
+  interactive: z.boolean().default(false).describe("continue what is typed, line by line"),
   ...checkpointOption,
   ...runtimeOptions,
   ...jsonOption,
@@ -19,37 +34,30 @@ const options = z.strictObject({
 
 export const sample = defineCommand({
   description:
-    "Continues a prompt token by token, routing under the causal rule from the prompt's first token on. Ends after --tokens tokens or where the model ends the document.",
+    "Continues a prompt token by token, routing under the causal rule from the prompt's first token on. Ends after --tokens tokens, at a stop string, or where the model ends the document. A text that outgrows the trained context goes on from the last half of it.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
-  examples: ['mod sample runs/small --prompt "The state of the Union" --tokens 100'],
+  examples: [
+    'mod sample runs/small --prompt "The state of the Union" --tokens 100',
+    "mod sample runs/small --n 4 --routing",
+    "mod sample runs/small --interactive",
+  ],
   async run({ args: [dir], options: given, output }) {
-    const { prompt, tokens, temperature, topK, topP, seed, rule } = given;
+    const { prompt, n, rule, weights, routing, logprobs, seed } = given;
+    const { temperature, topK, topP, minP, repetitionPenalty, tokens, stop } = given;
     const saved = openModel(dir!, given.checkpoint, output);
     const runtime = await makeRuntime(given);
-    const stop = new AbortController();
-    const interrupt = () => stop.abort();
-    process.once("SIGINT", interrupt);
-    const started = performance.now();
-    const generated = [];
-    output.writeText(prompt);
-    const settings = { tokens, temperature, topK, topP, seed, ...(rule && { rule }), signal: stop.signal };
-    for await (const token of generate(saved, prompt, runtime, settings)) {
-      generated.push(token);
-      output.writeText(token.text);
-      await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in: a pass holds this thread
+    const session = await SamplingSession.open(saved, runtime, { ...(rule && { rule }), weights });
+    const completion = { tokens, seed, stop, alternatives: logprobs };
+    const settings = { ...completion, temperature, topK, topP, minP, repetitionPenalty };
+    try {
+      if (given.interactive) return await interactive(session, settings, { routing, output });
+      const { texts, ...measured } = await session.generate(prompt, settings, { n, routing, output });
+      printSampling(measured, output);
+      const [first, ...more] = texts;
+      return { prompt, ...first, ...measured, ...(more.length > 0 && { completions: texts }) };
+    } finally {
+      await session.close();
     }
-    output.print();
-    process.off("SIGINT", interrupt);
-    if (stop.signal.aborted) process.exitCode = 130;
-    const seconds = (performance.now() - started) / 1000;
-    return {
-      prompt,
-      text: generated.map(({ text }) => text).join(""),
-      tokens: generated.map(({ id }) => id),
-      tokensPerSecond: generated.length / seconds,
-      routedLayers: generated.map(({ routedLayers }) => routedLayers),
-      logProbabilities: generated.map(({ logProbability }) => logProbability),
-    };
   },
 });

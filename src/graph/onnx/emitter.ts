@@ -18,7 +18,8 @@ export class Emitter {
   readonly nodes: OnnxNode[] = [];
   /** Constants of the whole graph: branches see those of the graph around them. */
   readonly initializers: OnnxTensor[];
-  readonly #constants: Map<string, string>;
+  /** Those that may be asked for again: by name, or by content. */
+  readonly #constants: Map<string, OnnxTensor>;
   readonly #names = new Map<Tensor, string>();
   readonly #target: OnnxTarget;
   readonly #outer: Emitter | undefined;
@@ -45,15 +46,18 @@ export class Emitter {
     return outputs;
   }
 
-  /** A constant; equal ones are written once. */
-  constant(dtype: DType, shape: readonly number[], bytes: Uint8Array): string {
-    const key = bytes.byteLength <= 64 ? `${dtype}:${shape}:${bytes}` : undefined;
+  /** A constant; small ones that are equal are written once, and so is one with a name of its own. */
+  constant(dtype: DType, shape: readonly number[], bytes: Uint8Array, given?: string): string {
+    const key = given ?? (bytes.byteLength <= 64 ? `${dtype}:${shape}:${bytes}` : undefined);
     const known = key === undefined ? undefined : this.#constants.get(key);
-    if (known !== undefined) return known;
-    const name = `c${this.initializers.length}`;
-    this.initializers.push({ name, dtype, shape, bytes });
-    if (key !== undefined) this.#constants.set(key, name);
-    return name;
+    if (known !== undefined) {
+      if (given === undefined || known.bytes === bytes) return known.name;
+      throw new GraphError("constant", `the name "${given}" must be of one constant`, [known, { dtype, shape }]);
+    }
+    const tensor = { name: given ?? `c${this.initializers.length}`, dtype, shape, bytes };
+    this.initializers.push(tensor);
+    if (key !== undefined) this.#constants.set(key, tensor);
+    return tensor.name;
   }
 
   /** A one-dimensional int64 constant: shapes, axes, counts. */

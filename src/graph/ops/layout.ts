@@ -12,11 +12,18 @@ import {
 
 /**
  * The same elements in another shape. At most one symbolic dimension of the new shape may differ from the old shape's at the
- * same place (ONNX can infer one).
+ * same place (ONNX can infer one). A reshape of a reshape is one.
  */
 export function reshape(x: Tensor, shape: Shape): Tensor {
-  return sameShape(x.shape, shape) ? x : applyOne(reshapeOperation, [x], { shape });
+  if (sameShape(x.shape, shape)) return x;
+  const [original] = x.node.operation === reshapeOperation ? x.node.inputs : [];
+  if (original !== undefined && movedDims(original.shape, shape) <= 1) return reshape(original, shape);
+  return applyOne(reshapeOperation, [x], { shape });
 }
+
+/** Symbolic dimensions that do not stay in their place. */
+const movedDims = (from: Shape, to: Shape): number =>
+  to.filter((dim, i) => typeof dim === "string" && dim !== from[i]).length;
 
 const reshapeOperation: Operation<{ shape: Shape }> = {
   name: "reshape",
@@ -32,7 +39,7 @@ const reshapeOperation: Operation<{ shape: Shape }> = {
       if (typeof dim === "number") return dim;
       return dim === x!.shape[i] ? 0 : -1;
     });
-    if (dims.filter((dim) => dim === -1).length > 1) {
+    if (movedDims(x!.shape, attributes.shape) > 1) {
       throw new GraphError("reshape", "only one symbolic dimension may move", [x!]);
     }
     return emitter.add("Reshape", [name!, emitter.ints(dims)]);

@@ -22,20 +22,28 @@ const inputOperation: Operation<TensorType> = {
 /**
  * A constant tensor of static shape; `values` are row-major, and a single value fills the shape. A typed array of the tensor's
  * type is used as it is, so it must not change later.
+ *
+ * @param name its name in the ONNX file; of one constant only
  */
-export function constant(dtype: DType, shape: readonly number[], values: ArrayLike<number> | number): Tensor {
+export function constant(
+  dtype: DType,
+  shape: readonly number[],
+  values: ArrayLike<number> | number,
+  name?: string,
+): Tensor {
   const size = staticSize("constant", shape);
   if (typeof values !== "number" && values.length !== size) {
     throw new GraphError("constant", `shape [${shape.join(", ")}] needs ${size} values`, `${values.length} values`);
   }
-  if (values instanceof ARRAY_TYPE[dtype])
-    return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(values) });
+  if (values instanceof ARRAY_TYPE[dtype]) {
+    return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(values), name });
+  }
   const array = new ARRAY_TYPE[dtype](size);
   for (let i = 0; i < size; i++) {
     const value = typeof values === "number" ? values : values[i]!;
     array[i] = dtype === "int64" ? BigInt(value) : value;
   }
-  return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(array) });
+  return applyOne(constantOperation, [], { dtype, shape, bytes: bytesOf(array), name });
 }
 
 /** A constant of rank 0. */
@@ -48,10 +56,17 @@ export function numberOf(x: Tensor): number | undefined {
   return new ARRAY_TYPE[x.dtype](bytes.slice().buffer)[0] as number;
 }
 
-const constantOperation: Operation<{ dtype: DType; shape: readonly number[]; bytes: Uint8Array }> = {
+interface ConstantAttributes {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  readonly bytes: Uint8Array;
+  readonly name: string | undefined;
+}
+
+const constantOperation: Operation<ConstantAttributes> = {
   name: "constant",
   infer: (_, { dtype, shape }) => [{ dtype, shape }],
-  emit: (emitter, { attributes: { dtype, shape, bytes } }) => [emitter.constant(dtype, shape, bytes)],
+  emit: (emitter, { attributes: { dtype, shape, bytes, name } }) => [emitter.constant(dtype, shape, bytes, name)],
 };
 
 /** A tensor without elements: its symbolic dimensions are 0. */

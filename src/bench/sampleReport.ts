@@ -1,0 +1,123 @@
+import { z } from "zod";
+import { WEIGHT_FORMATS } from "../model/weights.ts";
+import {
+  chosenSchema,
+  count,
+  ENGINES,
+  type EngineName,
+  machineSchema,
+  missingSchema,
+  positive,
+  spreadSchema,
+} from "./document.ts";
+import { MODELS } from "./protocol.ts";
+import { productsMs, realisedCapacity, weightBytes } from "./sampleLimit.ts";
+import type { Generation, ProductTimes, SampleReady, SampleSettings } from "./sampleProtocol.ts";
+import { SAMPLE_SHAPES, type SampleShapeName } from "./shapes.ts";
+import { median, spread } from "./statistics.ts";
+
+const rowKeys = {
+  engine: z.enum(ENGINES),
+  model: z.enum(MODELS),
+  weights: z.enum(WEIGHT_FORMATS),
+  shape: z.enum(SAMPLE_SHAPES),
+  batch: count.describe("sequences at once"),
+};
+
+const rowSchema = z.strictObject({
+  ...rowKeys,
+  threads: count,
+  settings: chosenSchema,
+  version: z.string(),
+  msPerToken: spreadSchema.describe("time of a token step, one more token of each sequence; its mean in a round"),
+  tokensPerSecond: positive.describe("of all sequences together, by the median"),
+  firstTokenMs: positive.describe("until every sequence has its first new token; median"),
+  realisedCapacity: z.number().min(0).max(1).nullable().describe("share of the tokens that routed blocks computed"),
+  kvMiB: positive.describe("allocated for keys and values"),
+  weightBandwidth: positive.describe("weights that a token step must read over its time, GB/s"),
+  limitMs: positive.nullable().describe("the matrix products of a token step alone; of this package"),
+  limitShare: positive.nullable().describe("limitMs over the median: 1 if all time went into matrix products"),
+});
+export type SampleRow = z.output<typeof rowSchema>;
+
+const speedupSchema = z.strictObject({
+  ...rowKeys,
+  over: z.enum([...ENGINES, "dense", "float32"]).describe("the row it is compared with: this in place of its own"),
+  ratio: positive.describe("that row's median over its own: above 1, it is faster"),
+});
+export type SampleSpeedup = z.output<typeof speedupSchema>;
+
+/** What `mod bench sample --json` prints. */
+export const sampleBenchSchema = z.strictObject({
+  machine: machineSchema,
+  commit: z.string().nullable(),
+  rule: z
+    .literal("random")
+    .describe("how routed blocks decide: by chance, each token with their capacity's probability"),
+  prompt: count.describe("tokens of each prompt"),
+  tokens: count.describe("new tokens of each sequence"),
+  readBandwidth: z.strictObject({ threads: count, gigabytesPerSecond: positive }).describe("of summing up 1 GiB"),
+  rows: z.array(rowSchema),
+  missing: z.array(missingSchema).describe("engines, or single rows of one, that could not be measured"),
+  speedups: z.array(speedupSchema),
+});
+export type SampleBench = z.output<typeof sampleBenchSchema>;
+
+/** What one turn of a row gives. */
+export interface SampleTurn extends Generation {
+  readonly products: ProductTimes | null;
+}
+
+/** What was measured of one engine with one model. */
+export interface SampleMeasured {
+  readonly engine: EngineName;
+  readonly shape: SampleShapeName;
+  readonly settings: SampleSettings;
+  readonly chosen: Readonly<Record<string, string>>;
+  readonly ready: SampleReady;
+  readonly turns: readonly SampleTurn[];
+}
+
+/** A row of the document. */
+export function sampleRow({ engine, shape, settings, chosen, ready, turns }: SampleMeasured): SampleRow {
+  const { model, weights, batch } = settings;
+  const { routedRows, kvMiB } = turns[0]!; // the same each time
+  const msPerToken = spread(turns.map((turn) => turn.msPerToken));
+  const limits = turns.flatMap(({ products }) => (products ? [productsMs(settings, products, routedRows)] : []));
+  const limitMs = limits.length > 0 ? median(limits) : null;
+  return {
+    ...{ engine, model, weights, shape, batch, threads: ready.threads },
+    ...(Object.keys(chosen).length > 0 && { settings: { ...chosen } }),
+    version: ready.version,
+    msPerToken,
+    tokensPerSecond: (1000 * batch) / msPerToken.median,
+    firstTokenMs: median(turns.map((turn) => turn.firstTokenMs)),
+    realisedCapacity: realisedCapacity(routedRows, batch),
+    kvMiB,
+    weightBandwidth: weightBytes(settings, routedRows) / msPerToken.median / 1e6,
+    limitMs,
+    limitShare: limitMs === null ? null : limitMs / msPerToken.median,
+  };
+}
+
+/** Ratios of medians of rows that took turns: each to the dense model, to float32, and ours to the peers. */
+export const sampleSpeedups = (rows: readonly SampleRow[]): SampleSpeedup[] =>
+  rows.flatMap((row) => {
+    const { engine, model, weights, shape, batch } = row;
+    const others: Partial<Record<SampleSpeedup["over"], Partial<SampleRow>>> = {
+      ...(model === "mod" && { dense: { model: "dense" } }),
+      ...(weights !== "float32" && { float32: { weights: "float32" } }),
+      ...(engine === "ours" && Object.fromEntries(PEER_ENGINES.map((peer) => [peer, { engine: peer }]))),
+    };
+    return Object.entries(others).flatMap(([over, change]) => {
+      const other = rows.find((each) => isRow(each, { engine, model, weights, shape, batch, ...change }));
+      if (other === undefined) return [];
+      const ratio = other.msPerToken.median / row.msPerToken.median;
+      return [{ engine, model, weights, shape, batch, over: over as SampleSpeedup["over"], ratio }];
+    });
+  });
+
+const PEER_ENGINES = ENGINES.filter((engine) => engine !== "ours");
+
+const isRow = (row: SampleRow, keys: Partial<SampleRow>): boolean =>
+  Object.entries(keys).every(([key, value]) => row[key as keyof SampleRow] === value);
