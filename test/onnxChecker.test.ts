@@ -1,4 +1,3 @@
-import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -10,19 +9,13 @@ import type { ModelConfig } from "../src/model/config.ts";
 import { applicableRules, type Rule } from "../src/model/rules.ts";
 import { tinyDense, tinyMod, tinyRandom } from "../src/model/testing/tinyModel.ts";
 import { gradientGraph } from "../src/train/graphs.ts";
+import { pythonWith, runPython } from "./support/python.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "mod-onnx-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** A Python that has the onnx package (Debian: apt-get install python3-onnx). */
-const python = ["python3", "/usr/bin/python3"].find((command) => {
-  try {
-    execFileSync(command, ["-c", "import onnx"], { stdio: "ignore" });
-    return true;
-  } catch {
-    return false;
-  }
-});
+/** Debian: apt-get install python3-onnx. */
+const python = pythonWith("onnx");
 
 const CHECK = `
 import sys, onnx
@@ -64,9 +57,7 @@ describe.skipIf(python === undefined)(
     // Files for ONNX Runtime have operators that the checker does not know.
     test.each(Object.keys(MODELS))("%s", (name) => {
       const files = writeGraphs(name, "standard");
-      const lines = execFileSync(python!, ["-c", CHECK, ...files], { encoding: "utf8" })
-        .trim()
-        .split("\n");
+      const lines = runPython(python!, CHECK, files, folder).trim().split("\n");
       expect(lines).toHaveLength(files.length);
       for (const line of lines) expect(line).toMatch(/^\d+ mixture-of-depths$/);
     });

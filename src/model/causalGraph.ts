@@ -6,21 +6,28 @@ import { parameterList } from "./parameters.ts";
 import type { Rule } from "./rules.ts";
 import { causalForward } from "./transformer.ts";
 
+export interface CausalGraphOptions {
+  /** Parameters that are part of the graph, named `value.NAME` (see `constantParameters`); the others are fed. */
+  readonly constants?: Readonly<Record<string, Tensor>>;
+  /** Of each routed layer, under a causal rule; the rule's own, if not given. */
+  readonly thresholds?: readonly number[];
+  /** Whether what the rule compares with its thresholds is an output too. */
+  readonly scores?: boolean;
+}
+
 /**
  * The forward pass under one rule as a graph, for any number of sequences of any length up to the context.
  *
  * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
  * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
- * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens].
- *
- * @param constants parameters that are part of the graph, named `value.NAME` (see `constantParameters`)
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` too.
  */
 export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  constants: Readonly<Record<string, Tensor>> = {},
+  { constants = {}, thresholds, scores = false }: CausalGraphOptions = {},
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
   const fed = parameterList(config).filter(({ name }) => constants[`value.${name}`] === undefined);
@@ -35,9 +42,15 @@ export function causalGraph(
   };
   const targets = input("int32", shape);
   const parameters = parameterTensors(config, { ...constants, ...values });
-  const { logits, decisions } = causalForward(parameters, { rule, ...inputs }, config);
+  const { logits, decisions } = causalForward(
+    parameters,
+    { rule, ...inputs, ...(thresholds && { thresholds }) },
+    config,
+  );
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
-    Object.entries(decision).map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
+    Object.entries(decision)
+      .filter(([name]) => scores || name !== "score")
+      .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
   return {
     name: `causal ${rule} ${output}`,

@@ -1,7 +1,7 @@
 import { add, and, descendingRank, greater, less, reshape, scalar, type Tensor, where } from "../graph/index.ts";
 import { attentionContext } from "./attention.ts";
 import { blockDelta } from "./block.ts";
-import { causalScore, causalThreshold } from "./causalRule.ts";
+import { type CausalRule, causalScore, causalThreshold } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
 import { gated, gateOf, routerWeights } from "./router.ts";
@@ -28,6 +28,8 @@ export interface CausalDecision {
   readonly top: Tensor;
   /** r, [B, T] */
   readonly routerWeights: Tensor;
+  /** What the rule compares with its threshold, [B, T]; under top-k, which has none, r. */
+  readonly score: Tensor;
 }
 
 /**
@@ -37,6 +39,7 @@ export interface CausalDecision {
  *
  * @param x [B, T, D]; B and T may be symbolic
  * @param noise N(0, 1), [B, T]; read by the rule `random` and by random routing
+ * @param threshold of a causal rule; the rule's own, if not given
  */
 export function causalMixtureOfDepths(
   parameters: ModLayerParameters<Tensor>,
@@ -44,37 +47,27 @@ export function causalMixtureOfDepths(
   noise: Tensor,
   context: CausalContext,
   config: ModelConfig,
+  threshold?: number,
 ): { readonly x: Tensor; readonly decision: CausalDecision } {
   const routing = config.routing;
   if (routing.kind === "none") throw new Error("causalMixtureOfDepths: the model must have routing, got none");
   const r = parameters.router === undefined ? noise : routerWeights(parameters.router, x); // [B, T]
   const top = amongTop(r, context);
-  const routedThrough = and(decide(parameters, x, r, noise, top, context, routing.capacityRatio), context.valid);
+  const { rule, valid } = context;
+  const score = rule === "topk" ? r : causalScore(parameters, x, r, noise, rule);
+  const above = () => greater(score, threshold ?? causalThreshold(rule as CausalRule, routing.capacityRatio));
+  const routedThrough = and(rule === "topk" ? top : above(), valid);
 
   const attending = attentionContext(context.positions, x, { documents: context.documents, keys: routedThrough });
   const { y: delta } = blockDelta(parameters.block, x, attending, config); //             [B, T, D]
   const zero = scalar(x.dtype, 0);
   const mask = reshape(routedThrough, [...routedThrough.shape, 1]);
   const update = where(mask, gated(gateOf(routing.gate, r), delta), zero);
-  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r } };
+  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r, score } };
 }
 
 /** The C largest r of each sequence, exactly C, padding excluded. */
 function amongTop(r: Tensor, { valid, capacities }: CausalContext): Tensor {
   const lowest = scalar(r.dtype, -3e38);
   return and(less(descendingRank(where(valid, r, lowest)), capacities), valid);
-}
-
-/** Which tokens a rule chooses, bool [B, T]. */
-function decide(
-  parameters: ModLayerParameters<Tensor>,
-  x: Tensor,
-  r: Tensor,
-  noise: Tensor,
-  top: Tensor,
-  { rule }: CausalContext,
-  capacityRatio: number,
-): Tensor {
-  if (rule === "topk") return top;
-  return greater(causalScore(parameters, x, r, noise, rule), causalThreshold(rule, capacityRatio));
 }

@@ -50,6 +50,8 @@ export interface CausalInputs extends CausalContext {
   readonly tokens: Tensor;
   /** N(0, 1), [B, T, routed layers]. */
   readonly noise: Tensor;
+  /** Of each routed layer, under a causal rule; the rule's own, if not given. */
+  readonly thresholds?: readonly number[];
 }
 
 /** The model under a rule: logits [B, T, V], and what each routed block decided. B and T may be symbolic. */
@@ -66,7 +68,8 @@ export function causalForward(
   for (const layer of parameters.layers) {
     if (layer.kind === "dense") x = denseBlock(layer.block, x, context, config).y;
     else {
-      const result = causalMixtureOfDepths(layer, x, noiseOf[decisions.length]!, inputs, config);
+      const i = decisions.length;
+      const result = causalMixtureOfDepths(layer, x, noiseOf[i]!, inputs, config, inputs.thresholds?.[i]);
       x = result.x;
       decisions.push(result.decision);
     }

@@ -54,7 +54,10 @@ describe.each([
       g.constant("float32", [outputs, blocks], scales),
       quantization,
     );
-    const y = target === "fused" ? g.matmul(input, w) : g.matmul(g.reshape(input, ["rows", inputs]), g.transpose(g.transpose(w, [1, 0]), [1, 0]));
+    const y =
+      target === "fused"
+        ? g.matmul(input, w)
+        : g.matmul(g.reshape(input, ["rows", inputs]), g.transpose(g.transpose(w, [1, 0]), [1, 0]));
     const executor = await runtime.compile({ name: "product", inputs: { x: input }, outputs: { y } });
     const outputsOf: HostTensors = await executor.run({ x: float32([rows, inputs], x) });
     await executor.dispose();
@@ -73,7 +76,8 @@ describe.each([
     });
     for (const [i, y] of (await product("standard", x, rows)).entries()) expect(y).toBeCloseTo(expected[i]!, 4);
     // Rows are rounded to 8 bits: about 1/254 of their largest element each.
-    for (const [i, y] of (await product("fused", x, rows)).entries()) expect(Math.abs(y - expected[i]!)).toBeLessThan(0.15);
+    for (const [i, y] of (await product("fused", x, rows)).entries())
+      expect(Math.abs(y - expected[i]!)).toBeLessThan(0.15);
   });
 
   test("the file for any ONNX tool has no operator of ONNX Runtime's own", () => {

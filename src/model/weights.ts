@@ -33,11 +33,7 @@ export const constantParameters = (
     }),
   );
 
-function quantizedConstant(
-  { name, shape }: ParameterSpec,
-  values: Float32Array,
-  format: QuantizedFormat,
-): Tensor {
+function quantizedConstant({ name, shape }: ParameterSpec, values: Float32Array, format: QuantizedFormat): Tensor {
   const [inputs, outputs] = shape as readonly [number, number];
   const quantization: Quantization = { ...QUANTIZATION[format], inputs };
   const { codes, scales, blocks } = quantize(values, outputs, quantization);

@@ -2,6 +2,7 @@ import type { EvaluationBatch } from "../data/batch.ts";
 import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWindows.ts";
 import type { Tensor } from "../graph/index.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
+import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
 import type { NoiseKey } from "../model/noise.ts";
 import { applicableRules, EVALUATION_RULES, type EvaluationRule, type Rule } from "../model/rules.ts";
@@ -49,28 +50,27 @@ export interface EvaluateOptions {
   readonly onToken?: (token: ScoredToken) => void;
 }
 
+export interface EvaluatorOptions {
+  /** Parameters that are part of the graphs, quantised ones for instance; the others are fed. */
+  readonly constants?: Readonly<Record<string, Tensor>>;
+  /** Of each routed layer, for the causal rules that have calibrated ones. */
+  readonly thresholds?: Readonly<Partial<Record<CausalRule, readonly number[]>>>;
+}
+
 /** Scores texts under rules. Compiled graphs stay for the next evaluation; `dispose` frees them. */
 export class Evaluator {
   readonly #model: ModelConfig;
   readonly #tokenBytes: Int32Array;
   readonly #runtime: Runtime;
-  readonly #constants: Readonly<Record<string, Tensor>>;
+  readonly #options: EvaluatorOptions;
   readonly #executors = new Map<EvaluationRule, Executor>();
 
-  /**
-   * @param tokenBytes UTF-8 bytes of each token, [V]
-   * @param constants parameters that are part of the graphs, quantised ones for instance; the others are fed
-   */
-  constructor(
-    model: ModelConfig,
-    tokenBytes: Int32Array,
-    runtime: Runtime,
-    constants: Readonly<Record<string, Tensor>> = {},
-  ) {
+  /** @param tokenBytes UTF-8 bytes of each token, [V] */
+  constructor(model: ModelConfig, tokenBytes: Int32Array, runtime: Runtime, options: EvaluatorOptions = {}) {
     this.#model = model;
     this.#tokenBytes = tokenBytes;
     this.#runtime = runtime;
-    this.#constants = constants;
+    this.#options = options;
   }
 
   /**
@@ -135,7 +135,10 @@ export class Evaluator {
     if (known !== undefined) return known;
     // A dense model has no routed block: any rule gives the same graph.
     const graphRule: Rule = rule === "dense" ? "through" : rule;
-    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll", this.#constants));
+    const { constants, thresholds } = this.#options;
+    const calibrated = graphRule === "topk" ? undefined : thresholds?.[graphRule];
+    const options = { ...(constants && { constants }), ...(calibrated && { thresholds: calibrated }) };
+    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll", options));
     this.#executors.set(rule, executor);
     return executor;
   }
