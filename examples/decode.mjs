@@ -14,7 +14,7 @@ const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * 
 /** What decides in routed layers, for so many tokens. */
 function decisions({ inputNames }, rows) {
   const noise = Array.from({ length: rows * thresholds.length }, normal);
-  const all = { thresholds: [thresholds, [thresholds.length]], noise: [noise, [rows, thresholds.length]] };
+  const all = { thresholds: [thresholds, [1, thresholds.length]], noise: [noise, [rows, thresholds.length]] };
   const read = Object.entries(all).filter(([name]) => inputNames.includes(name));
   return Object.fromEntries(read.map(([name, [data, dims]]) => [name, new Tensor("float32", data, dims)]));
 }

@@ -25,6 +25,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "which layers compute which tokens of a text",
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
+  calibrate: {
+    summary: "thresholds at which routed layers compute just their share",
+    load: async () => (await import("./commands/calibrate.ts")).calibrate,
+  },
   export: {
     summary: "write a trained model as ONNX or safetensors files, for programs without this package",
     load: async () => (await import("./commands/export.ts")).exportModel,

@@ -57,6 +57,14 @@ export const checkpointOption = {
   checkpoint: z.enum(["best", "latest"]).default("best").describe("which checkpoint of the run"),
 };
 
+/** What changes how much routed layers compute, under a causal rule. */
+export const capacityOptions = {
+  calibrated: z.boolean().default(false).describe("use the thresholds that mod calibrate measured"),
+  budget: real(0, 1)
+    .optional()
+    .describe("most that a routed layer computes, as a share of the tokens so far (default: no limit)"),
+};
+
 /** The runtime asked for; ONNX Runtime is loaded only now, so that `--help` stays fast. */
 export async function makeRuntime(options: {
   readonly provider?: Provider | undefined;

@@ -59,12 +59,14 @@ const toHost = (tensor: ort.Tensor): HostTensor => ({
   data: tensor.data as Float32Array,
 });
 
-function decisionFeeds({ description }: Exported, session: ort.InferenceSession, noise: Float32Array) {
+function decisionFeeds({ description, forward }: Exported, session: ort.InferenceSession, noise: Float32Array) {
   const { thresholds } = description;
-  const dims = [noise.length / Math.max(1, thresholds.length), thresholds.length];
+  const rows = noise.length / Math.max(1, thresholds.length);
+  const sequences = session === forward ? 1 : rows;
+  const all = Array.from({ length: sequences }, () => thresholds).flat();
   return {
-    ...(thresholds.length > 0 && { thresholds: new ort.Tensor("float32", thresholds, [thresholds.length]) }),
-    ...(session.inputNames.includes("noise") && { noise: new ort.Tensor("float32", noise, dims) }),
+    ...(thresholds.length > 0 && { thresholds: new ort.Tensor("float32", all, [sequences, thresholds.length]) }),
+    ...(session.inputNames.includes("noise") && { noise: new ort.Tensor("float32", noise, [rows, thresholds.length]) }),
   };
 }
 

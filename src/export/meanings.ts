@@ -2,7 +2,7 @@ import type { GraphFile } from "./onnxGraphs.ts";
 
 /** What is the same in both files. */
 const SHARED = {
-  thresholds: "`thresholds` of model.json: a routed layer computes the tokens whose score is larger",
+  thresholds: "`thresholds` of model.json, for each sequence: a routed layer computes the tokens whose score is larger",
   noise: "standard normal numbers, drawn anew for every token and routed layer",
 };
 

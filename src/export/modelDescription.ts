@@ -57,6 +57,8 @@ export interface QuantizationDescription {
 
 export interface DescriptionOptions {
   readonly rule: CausalRule;
+  /** Of each routed layer; the rule's own, if not given. */
+  readonly thresholds?: readonly number[];
   readonly target: OnnxTarget;
   readonly weights: WeightFormat;
   readonly bitsPerByte: LossBeforeAfter;
@@ -66,7 +68,7 @@ export interface DescriptionOptions {
 export function describeModel(
   { model, tokenizer, step }: Pick<SavedModel, "model" | "tokenizer" | "step">,
   graphs: Readonly<Record<GraphFile, GraphDefinition>>,
-  { rule, target, weights, bitsPerByte, packageVersion }: DescriptionOptions,
+  { rule, thresholds, target, weights, bitsPerByte, packageVersion }: DescriptionOptions,
 ): ModelDescription {
   const { nRouted, capacityRatio } = derived(model);
   const kinds = layerKinds(model);
@@ -79,7 +81,7 @@ export function describeModel(
     config: model,
     rule: nRouted === 0 ? "dense" : rule,
     routedLayers: kinds.flatMap((kind, layer) => (kind === "mod" ? [layer] : [])),
-    thresholds: Array<number>(nRouted).fill(finite(causalThreshold(rule, capacityRatio))),
+    thresholds: thresholds ?? Array<number>(nRouted).fill(finite(causalThreshold(rule, capacityRatio))),
     endOfText: tokenizer.endOfText,
     contextLength: model.seqLen,
     caches: kinds.map((kind, layer) => ({

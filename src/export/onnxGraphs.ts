@@ -24,7 +24,7 @@ export function exportedGraphs(
   const constants = constantParameters(model, (name) => floats(parameters, `value.${name}`), weights);
   const tree = parameterTensors(model, constants);
   return {
-    "forward.onnx": prefillGraph(model, rule, tree, {}, "every"),
+    "forward.onnx": prefillGraph(model, rule, tree, { logitPlaces: "every" }),
     "step.onnx": stepGraph(model, rule, tree),
   };
 }

@@ -19,6 +19,8 @@ export const NOT_MEASURED: LossBeforeAfter = { before: null, after: null };
 
 export interface QuantizationLossOptions {
   readonly rule: CausalRule;
+  /** Of each routed layer; the rule's own, if not given. */
+  readonly thresholds?: readonly number[];
   readonly weights: QuantizedFormat;
   /** Whose form of a product is measured: ONNX Runtime's own rounds activations to 8 bits too, the standard one does not. */
   readonly target: OnnxTarget;
@@ -33,12 +35,15 @@ export interface QuantizationLossOptions {
 export async function quantizationLoss(
   { model, tokenizer, parameters }: Pick<SavedModel, "model" | "tokenizer" | "parameters">,
   windows: Iterable<EvaluationWindow>,
-  { rule, weights, target, runtime, batchSize = 8, onProgress = () => {} }: QuantizationLossOptions,
+  { rule, thresholds, weights, target, runtime, batchSize = 8, onProgress = () => {} }: QuantizationLossOptions,
 ): Promise<{ readonly before: number; readonly after: number }> {
   const rules = [derived(model).nRouted === 0 ? "dense" : rule] as const;
   let scored = 0;
   const score = async (values: HostTensors, constants: Readonly<Record<string, Tensor>>): Promise<number> => {
-    const evaluator = new Evaluator(model, tokenByteLengths(tokenizer), runtime, { constants });
+    const evaluator = new Evaluator(model, tokenByteLengths(tokenizer), runtime, {
+      constants,
+      ...(thresholds && { thresholds: { [rule]: thresholds } }),
+    });
     const progress = (tokens: number) => onProgress(scored + tokens);
     try {
       const result = await evaluator.evaluate(windows, values, { rules, batchSize, onProgress: progress });

@@ -57,7 +57,7 @@ Caches may have more places than are taken; all dense layers have as many. A pro
 and values into them; with one sequence, joining arrays does as well.
 
 The rule is part of the files: a routed layer computes a token where its score is larger than the layer's threshold. With higher thresholds than
-those of \`model.json\` it computes less.
+those of \`model.json\` it computes less, and with infinity nothing: that is how a program can hold a sequence to a budget.
 `;
 
 function pythonExample({ files }: ModelDescription): string {
@@ -80,7 +80,7 @@ forward, step = ort.InferenceSession("forward.onnx"), ort.InferenceSession("step
 names = lambda session: [output.name for output in session.get_outputs()]
 
 def decisions(rows):
-    routing = {"thresholds": np.array(model["thresholds"], np.float32)} if model["routedLayers"] else {}${noise}
+    routing = {"thresholds": np.array([model["thresholds"]], np.float32)} if model["routedLayers"] else {}${noise}
     return routing
 
 tokens = [model["endOfText"]]

@@ -11,6 +11,8 @@ export interface CausalGraphOptions {
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Of each routed layer, under a causal rule; the rule's own, if not given. */
   readonly thresholds?: readonly number[];
+  /** Most that a routed layer computes under a causal rule, as a share of the tokens so far. */
+  readonly budget?: number;
   /** Whether what the rule compares with its thresholds is an output too. */
   readonly scores?: boolean;
 }
@@ -27,7 +29,7 @@ export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  { constants = {}, thresholds, scores = false }: CausalGraphOptions = {},
+  { constants = {}, thresholds, budget, scores = false }: CausalGraphOptions = {},
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
   const fed = parameterList(config).filter(({ name }) => constants[`value.${name}`] === undefined);
@@ -44,7 +46,7 @@ export function causalGraph(
   const parameters = parameterTensors(config, { ...constants, ...values });
   const { logits, decisions } = causalForward(
     parameters,
-    { rule, ...inputs, ...(thresholds && { thresholds }) },
+    { rule, ...inputs, ...(thresholds && { thresholds }), ...(budget !== undefined && { budget }) },
     config,
   );
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>

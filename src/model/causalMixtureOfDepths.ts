@@ -1,6 +1,7 @@
 import { add, and, descendingRank, greater, less, reshape, scalar, type Tensor, where } from "../graph/index.ts";
 import { attentionContext } from "./attention.ts";
 import { blockDelta } from "./block.ts";
+import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore, causalThreshold } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
@@ -18,6 +19,8 @@ export interface CausalContext {
   readonly valid: Tensor;
   /** C of each sequence, int64 [B, 1]: what top-k may choose of its own length. */
   readonly capacities: Tensor;
+  /** Most that a causal rule may compute, as a share of the tokens so far. */
+  readonly budget?: number;
 }
 
 /** What one routed block decided. */
@@ -53,10 +56,11 @@ export function causalMixtureOfDepths(
   if (routing.kind === "none") throw new Error("causalMixtureOfDepths: the model must have routing, got none");
   const r = parameters.router === undefined ? noise : routerWeights(parameters.router, x); // [B, T]
   const top = amongTop(r, context);
-  const { rule, valid } = context;
+  const { rule, valid, budget } = context;
   const score = rule === "topk" ? r : causalScore(parameters, x, r, noise, rule);
   const above = () => greater(score, threshold ?? causalThreshold(rule as CausalRule, routing.capacityRatio));
-  const routedThrough = and(rule === "topk" ? top : above(), valid);
+  const wanted = and(rule === "topk" ? top : above(), valid);
+  const routedThrough = budget === undefined || rule === "topk" ? wanted : withinBudget(wanted, budget);
 
   const attending = attentionContext(context.positions, x, { documents: context.documents, keys: routedThrough });
   const { y: delta } = blockDelta(parameters.block, x, attending, config); //             [B, T, D]

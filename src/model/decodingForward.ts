@@ -16,6 +16,7 @@ import {
 } from "../graph/index.ts";
 import { type AttentionContext, attentionContext, type Cache, decodingContext, pastBias } from "./attention.ts";
 import { blockDelta, denseBlock } from "./block.ts";
+import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters, TransformerParameters } from "./parameters.ts";
@@ -25,10 +26,12 @@ import { logitsOf } from "./transformer.ts";
 /** What decides in routed blocks while decoding. */
 export interface DecisionInputs {
   readonly rule: CausalRule;
-  /** Of each routed layer, [routed layers], where there are such. */
+  /** Of each routed layer for each sequence, [B, routed layers], where there are such. */
   readonly thresholds?: Tensor;
   /** N(0, 1), [rows, routed layers], where the rule or the model needs it. */
   readonly noise?: Tensor;
+  /** Most that a routed layer computes of a prompt, as a share of the tokens so far. */
+  readonly budget?: number;
 }
 
 /** What one pass gives. */
@@ -158,7 +161,7 @@ function forward(
 function routedBlock(
   parameters: ModLayerParameters<Tensor>,
   x: Tensor,
-  { rule, thresholds, noise }: DecisionInputs,
+  { rule, thresholds, noise, budget }: DecisionInputs,
   config: ModelConfig,
   attending: Attending,
   layer: number,
@@ -171,7 +174,8 @@ function routedBlock(
   const ownNoise = noise && reshape(slice(noise, i, i + 1, 1), [b, t]);
   const r = parameters.router === undefined ? ownNoise! : routerWeights(parameters.router, x); //   [B, T]
   const score = causalScore(parameters, x, r, ownNoise, rule);
-  const routedThrough = reshape(greater(score, slice(thresholds!, i, i + 1, 0)), [all]);
+  const wanted = greater(score, slice(thresholds!, i, i + 1, 1)); // [B, T]
+  const routedThrough = reshape(budget === undefined ? wanted : withinBudget(wanted, budget), [all]);
 
   const count = `routed.${layer}`;
   const rows = rowsWhere(routedThrough, count);

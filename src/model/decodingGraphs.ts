@@ -1,26 +1,20 @@
-import { type GraphDefinition, input, type Tensor } from "../graph/index.ts";
+import { type Dim, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import type { Cache } from "./attention.ts";
 import type { CausalRule } from "./causalRule.ts";
 import { derived, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
-import {
-  type DecisionInputs,
-  type DecodingResult,
-  type LogitPlaces,
-  prefillForward,
-  stepForward,
-} from "./decodingForward.ts";
+import { type DecodingResult, type LogitPlaces, prefillForward, stepForward } from "./decodingForward.ts";
 import type { TransformerParameters } from "./parameters.ts";
 
 /** Whether a graph under a rule reads noise: random routing draws its router weights, the rule `random` its decisions. */
 export const readsNoise = ({ routing }: ModelConfig, rule: CausalRule): boolean =>
   routing.kind === "random" || (routing.kind === "learned" && rule === "random");
 
-/** `thresholds` [routed layers], and `noise` [rows, routed layers] where it is read. */
-function decisionInputs(config: ModelConfig, rule: CausalRule, rows: string): Omit<DecisionInputs, "rule"> {
+/** `thresholds` [sequences, routed layers], and `noise` [rows, routed layers] where it is read. */
+function decisionInputs(config: ModelConfig, rule: CausalRule, sequences: Dim, rows: Dim) {
   const { nRouted } = derived(config);
   if (nRouted === 0) return {};
   return {
-    thresholds: input("float32", [nRouted]),
+    thresholds: input("float32", [sequences, nRouted]),
     ...(readsNoise(config, rule) && { noise: input("float32", [rows, nRouted]) }),
   };
 }
@@ -35,10 +29,19 @@ function outputsOf({ logits, routedThrough, caches }: DecodingResult, config: Mo
   };
 }
 
+export interface PrefillOptions {
+  /** Parameters that are fed, under their names. */
+  readonly others?: Readonly<Record<string, Tensor>>;
+  /** After which tokens there are logits; the last, if not given. */
+  readonly logitPlaces?: LogitPlaces;
+  /** Most that a routed layer computes, as a share of the tokens so far. */
+  readonly budget?: number;
+}
+
 /**
  * A whole prompt in one pass, as a graph.
  *
- * Inputs: `tokens` int32 [1, tokens]; with routed layers `thresholds` [R] and, where noise is read, `noise` [tokens, R];
+ * Inputs: `tokens` int32 [1, tokens]; with routed layers `thresholds` [1, R] and, where noise is read, `noise` [tokens, R];
  * and `others`.
  * Outputs: `logits` [1, V] after the last token, or [1, tokens, V] after every token; for each routed layer L `routedThrough.L` bool [tokens]; for each layer L
  * `newKeys.L` and `newValues.L`, [1, K, n, H] of the n tokens that it computed.
@@ -47,12 +50,12 @@ export function prefillGraph(
   config: ModelConfig,
   rule: CausalRule,
   parameters: TransformerParameters<Tensor>,
-  others: Readonly<Record<string, Tensor>> = {},
-  logitPlaces: LogitPlaces = "last",
+  { others = {}, logitPlaces = "last", budget }: PrefillOptions = {},
 ): GraphDefinition {
-  const decision = decisionInputs(config, rule, "tokens");
+  const decision = decisionInputs(config, rule, 1, "tokens");
   const tokens = input("int32", [1, "tokens"]);
-  const result = prefillForward(parameters, { tokens, rule, ...decision }, config, logitPlaces);
+  const limit = budget === undefined ? {} : { budget };
+  const result = prefillForward(parameters, { tokens, rule, ...decision, ...limit }, config, logitPlaces);
   return {
     name: `prefill ${rule}`,
     inputs: { tokens, ...decision, ...others },
@@ -65,7 +68,8 @@ export function prefillGraph(
  *
  * Inputs: `tokens` int32 [batch]; `positions` int64 [batch], of these tokens; for each layer L `keys.L` and `values.L`
  * [batch, K, places, H], whose first places hold the earlier tokens that the layer computed; for each routed layer L `lengths.L`
- * int64 [batch], how many those are (in a dense layer: all, `positions`); `thresholds` and `noise` as in `prefillGraph`; and `others`.
+ * int64 [batch], how many those are (in a dense layer: all, `positions`); with routed layers `thresholds` [batch, R], where infinity keeps a
+ * sequence from being computed, and, where noise is read, `noise` [batch, R]; and `others`.
  * Outputs: `logits` [batch, V]; `routedThrough.L` bool [batch]; `newKeys.L` and `newValues.L` [n, K, 1, H], to be appended: n is
  * the batch in a dense layer, and in a routed one the sequences that went through, in their order.
  */
@@ -76,7 +80,7 @@ export function stepGraph(
   others: Readonly<Record<string, Tensor>> = {},
 ): GraphDefinition {
   const { nKvHead, headDim } = derived(config);
-  const decision = decisionInputs(config, rule, "batch");
+  const decision = decisionInputs(config, rule, "batch", "batch");
   const tokens = input("int32", ["batch"]);
   const positions = input("int64", ["batch"]);
   const caches = layerKinds(config).map((kind, layer): Cache => {

@@ -1,5 +1,6 @@
+import { allowance } from "../model/budget.ts";
 import { type CausalRule, causalThreshold } from "../model/causalRule.ts";
-import { derived, layerKinds, type ModelConfig } from "../model/config.ts";
+import { derived, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import { prefillGraph, readsNoise, stepGraph } from "../model/decodingGraphs.ts";
 import { type NoiseKey, routingNoise } from "../model/noise.ts";
 import { parameterInputs, parameterTensors } from "../model/parameterInputs.ts";
@@ -21,6 +22,8 @@ export interface DecoderOptions {
   readonly runtime: Runtime;
   /** Of each routed layer; the rule's own, if not given. */
   readonly thresholds?: readonly number[];
+  /** Most that a routed layer computes, as a share of the tokens of a sequence so far, rounded up; no limit, if not given. */
+  readonly budget?: number;
   /** How the weights of products are stored; float32, if not given. */
   readonly weights?: WeightFormat;
 }
@@ -41,7 +44,8 @@ export class Decoder {
   readonly #model: ModelConfig;
   readonly #parameters: HostTensors;
   readonly #rule: CausalRule;
-  readonly #thresholds: HostTensor;
+  readonly #thresholds: Float32Array;
+  readonly #budget: number;
   readonly #prefill: Executor;
   readonly #step: Executor;
   readonly #caches: readonly LayerCache[];
@@ -55,14 +59,17 @@ export class Decoder {
     executors: { prefill: Executor; step: Executor },
   ) {
     const { nRouted, capacityRatio, nKvHead, headDim } = derived(model);
-    const { rule, thresholds } = options;
+    const { rule, thresholds, budget = Number.POSITIVE_INFINITY } = options;
+    if (!(budget >= 0))
+      throw new RangeError(`decoder: the budget must be a share of the tokens, 0 or more, got ${budget}`);
     this.#model = model;
     this.#parameters = parameters;
     this.#rule = rule;
-    this.#thresholds = float32(
-      [nRouted],
-      Float32Array.from({ length: nRouted }, (_, i) => thresholds?.[i] ?? causalThreshold(rule, capacityRatio)),
+    this.#thresholds = Float32Array.from(
+      { length: nRouted },
+      (_, i) => thresholds?.[i] ?? causalThreshold(rule, capacityRatio),
     );
+    this.#budget = budget;
     this.#prefill = executors.prefill;
     this.#step = executors.step;
     this.#caches = layerKinds(model).map(() => new LayerCache(nKvHead, headDim));
@@ -70,14 +77,15 @@ export class Decoder {
 
   /** @param parameters `value.NAME` for each parameter; kept, not copied */
   static async create(model: ModelConfig, parameters: HostTensors, options: DecoderOptions): Promise<Decoder> {
-    const { rule, runtime, weights = "float32" } = options;
+    const { rule, runtime, weights = "float32", budget } = options;
     // Weights as constants are laid out once, as the products of few rows like them.
     const constants = constantParameters(model, (name) => floats(parameters, `value.${name}`), weights);
     // A prompt has rows enough to lay weights out each time: it is fed them, and they are not held a third time.
-    const fed = weights === "float32" ? parameterInputs(parameterList(model), "value", "float32") : {};
+    const others = weights === "float32" ? parameterInputs(parameterList(model), "value", "float32") : {};
+    const prompt = { others, ...(budget !== undefined && { budget }) };
     const [step, prefill] = await Promise.all([
       runtime.compile(stepGraph(model, rule, parameterTensors(model, constants))),
-      runtime.compile(prefillGraph(model, rule, parameterTensors(model, { ...constants, ...fed }), fed)),
+      runtime.compile(prefillGraph(model, rule, parameterTensors(model, { ...constants, ...others }), prompt)),
     ]);
     return new Decoder(model, parameters, options, { step, prefill });
   }
@@ -111,7 +119,7 @@ export class Decoder {
     const tokens = Int32Array.from(prompt);
     const outputs = await this.#prefill.run({
       ...this.#parameters,
-      ...this.#decisionFeeds(() => routingNoise([noise], tokens.length, this.#nRouted)),
+      ...this.#decisionFeeds(this.#thresholds, () => routingNoise([noise], tokens.length, this.#nRouted)),
       tokens: int32([1, tokens.length], tokens),
     });
     for (const [layer, cache] of this.#caches.entries()) {
@@ -159,7 +167,7 @@ export class Decoder {
   }
 
   get #nRouted(): number {
-    return this.#thresholds.data.length;
+    return this.#thresholds.length;
   }
 
   #stepFeeds(tokens: Int32Array): HostTensors {
@@ -169,7 +177,7 @@ export class Decoder {
       data: BigInt64Array.from(values, BigInt),
     });
     const feeds: Record<string, HostTensor> = {
-      ...this.#decisionFeeds(() => this.#stepNoise()),
+      ...this.#decisionFeeds(this.#stepThresholds(), () => this.#stepNoise()),
       tokens: int32([size], tokens),
       positions: int64(this.#sequences.map(({ length }) => length)),
     };
@@ -181,6 +189,16 @@ export class Decoder {
     return feeds;
   }
 
+  /** The thresholds of each sequence, [B, R]; infinite where a layer has computed as many tokens as it may. */
+  #stepThresholds(): Float32Array {
+    const routed = routedLayers(this.#model);
+    return Float32Array.from({ length: this.#sequences.length * routed.length }, (_, place) => {
+      const [i, layer] = [Math.floor(place / routed.length), place % routed.length];
+      const allowed = allowance(this.#budget, this.#sequences[i]!.length + 1);
+      return this.#caches[routed[layer]!]!.lengths[i]! < allowed ? this.#thresholds[layer]! : Number.POSITIVE_INFINITY;
+    });
+  }
+
   /** The noise of each sequence's next position, [B, R]. */
   #stepNoise(): Float32Array {
     const noise = new Float32Array(this.#sequences.length * this.#nRouted);
@@ -190,10 +208,11 @@ export class Decoder {
     return noise;
   }
 
-  #decisionFeeds(noise: () => Float32Array): HostTensors {
-    if (!readsNoise(this.#model, this.#rule)) return { thresholds: this.#thresholds };
-    const data = noise();
-    return { thresholds: this.#thresholds, noise: float32([data.length / this.#nRouted, this.#nRouted], data) };
+  /** Thresholds and noise, [rows, R] each; noise where it is read. */
+  #decisionFeeds(thresholds: Float32Array, noise: () => Float32Array): HostTensors {
+    const rows = (data: Float32Array) => float32([data.length / Math.max(1, this.#nRouted), this.#nRouted], data);
+    const fed = { thresholds: rows(thresholds) };
+    return readsNoise(this.#model, this.#rule) ? { ...fed, noise: rows(noise()) } : fed;
   }
 
   #result(outputs: HostTensors): StepOutput {

@@ -11,6 +11,7 @@ import { LanguageModel } from "./languageModel.ts";
 const runtime = nodeRuntime({ threads: 1 });
 const change = { vocabSize: 257, seqLen: 16 };
 const modelOf = (model: ModelConfig): GenerativeModel => ({
+  step: 0,
   dir: "runs/tiny",
   model,
   tokenizer: new ByteTokenizer(),

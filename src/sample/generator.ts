@@ -2,6 +2,7 @@ import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
 import { hashText, uniform } from "../random.ts";
 import type { SavedModel } from "../run/savedModel.ts";
+import { calibratedThresholds } from "../run/thresholds.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { chooseRule } from "./chooseRule.ts";
 import { type CompletionOptions, resolveCompletion } from "./completionOptions.ts";
@@ -40,12 +41,14 @@ export interface GenerationEvent {
 export interface GeneratorOptions extends Omit<DecoderOptions, "rule" | "runtime"> {
   /** The model's own causal rule, if not given. */
   readonly rule?: CausalRule;
+  /** Whether the thresholds are those that `mod calibrate` measured. */
+  readonly calibrated?: boolean;
   /** Most texts that are continued together; more wait. 64 if not given. */
   readonly maxBatch?: number;
 }
 
 /** What a generator needs of a model. */
-export type GenerativeModel = Pick<SavedModel, "dir" | "model" | "parameters" | "tokenizer">;
+export type GenerativeModel = Pick<SavedModel, "dir" | "step" | "model" | "parameters" | "tokenizer">;
 
 const STREAM = hashText("sampling");
 
@@ -71,8 +74,10 @@ export class Generator {
   }
 
   static async create(saved: GenerativeModel, runtime: Runtime, options: GeneratorOptions = {}): Promise<Generator> {
-    const { rule, maxBatch = 64, ...rest } = options;
-    const decoderOptions = { ...rest, rule: chooseRule(saved, rule), runtime };
+    const { maxBatch = 64, calibrated = false, ...rest } = options;
+    const rule = chooseRule(saved, options.rule);
+    const thresholds = calibrated ? { thresholds: calibratedThresholds(saved, rule) } : {};
+    const decoderOptions = { ...rest, ...thresholds, rule, runtime };
     return new Generator(saved, await Decoder.create(saved.model, saved.parameters, decoderOptions), maxBatch);
   }
 

@@ -2,7 +2,7 @@ import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWind
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { type CausalRule, causalThreshold } from "../model/causalRule.ts";
 import { derived, type ModelConfig } from "../model/config.ts";
-import { floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
+import { floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
 
 export interface CalibrateOptions {
   readonly rule: CausalRule;
@@ -29,13 +29,14 @@ export async function calibrateThresholds(
   let thresholds = Array<number>(nRouted).fill(causalThreshold(rule, capacityRatio));
   let scored = 0;
   for (let round = 0; round < rounds; round++) {
-    const executor = await runtime.compile(causalGraph(model, rule, "logits", { thresholds, scores: true }));
+    const executor = await runtime.compile(causalGraph(model, rule, "nll", { thresholds, scores: true }));
     const scores: number[][] = thresholds.map(() => []);
     for (const batch of evaluationBatches(windows, { batchSize: 8, seqLen: model.seqLen })) {
-      const { tokens, lengths, seqLen: width } = batch;
+      const { tokens, targets, lengths, seqLen: width } = batch;
       const noiseKeys = Array.from(lengths, (_, row) => ({ seed: 0, sequence: scored + row }));
       const feeds = causalFeeds({ tokens, lengths: [...lengths], width, noiseKeys }, model);
-      const outputs = await executor.run({ ...feeds, ...parameters });
+      const fed = { ...feeds, targets: int32([lengths.length, width], targets), ...parameters };
+      const outputs = await executor.run(fed);
       for (const [row, length] of lengths.entries()) {
         for (const [i, all] of scores.entries()) {
           all.push(...floats(outputs, `score.${i}`).subarray(row * width, row * width + length));

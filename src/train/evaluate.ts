@@ -55,6 +55,8 @@ export interface EvaluatorOptions {
   readonly constants?: Readonly<Record<string, Tensor>>;
   /** Of each routed layer, for the causal rules that have calibrated ones. */
   readonly thresholds?: Readonly<Partial<Record<CausalRule, readonly number[]>>>;
+  /** Most that a routed layer computes under a causal rule, as a share of the tokens so far. */
+  readonly budget?: number;
 }
 
 /** Scores texts under rules. Compiled graphs stay for the next evaluation; `dispose` frees them. */
@@ -84,7 +86,9 @@ export class Evaluator {
     options: EvaluateOptions = {},
   ): Promise<EvaluationResult> {
     const { batchSize = 8, seed = 0 } = options;
-    const rules = applicableRules(this.#model).filter((rule) => options.rules?.includes(rule) ?? true);
+    const calibrated = Object.keys(this.#options.thresholds ?? {});
+    const known = [...applicableRules(this.#model), ...calibrated];
+    const rules = EVALUATION_RULES.filter((rule) => known.includes(rule) && (options.rules?.includes(rule) ?? true));
     const totals = new Map(rules.map((rule) => [rule, new RuleTotals(this.#model)]));
     let [tokens, bytes, sequence] = [0, 0, 0];
     for (const batch of evaluationBatches(windows, { batchSize, seqLen: this.#model.seqLen })) {
@@ -135,9 +139,9 @@ export class Evaluator {
     if (known !== undefined) return known;
     // A dense model has no routed block: any rule gives the same graph.
     const graphRule: Rule = rule === "dense" ? "through" : rule;
-    const { constants, thresholds } = this.#options;
+    const { thresholds, ...others } = this.#options;
     const calibrated = graphRule === "topk" ? undefined : thresholds?.[graphRule];
-    const options = { ...(constants && { constants }), ...(calibrated && { thresholds: calibrated }) };
+    const options = { ...others, ...(calibrated && { thresholds: calibrated }) };
     const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll", options));
     this.#executors.set(rule, executor);
     return executor;

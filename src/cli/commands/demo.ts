@@ -48,7 +48,7 @@ export const demo = defineCommand({
     );
     const scores = await evaluate.run({
       args: [out],
-      options: { ...common, maxTokens: 32_768, batchSize: 8, perToken: false },
+      options: { ...common, maxTokens: 32_768, batchSize: 8, perToken: false, calibrated: false },
       output,
     });
 

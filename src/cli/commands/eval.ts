@@ -2,13 +2,18 @@ import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
 import { type EvaluationWindow, evaluationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
+import type { CausalRule } from "../../model/causalRule.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
+import { allCalibratedThresholds, calibratedThresholds } from "../../run/thresholds.ts";
+import type { Runtime } from "../../runtime/executor.ts";
+import { chooseRule } from "../../sample/chooseRule.ts";
+import { writtenTexts } from "../../sample/writtenTexts.ts";
 import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
 import { defineCommand } from "../command.ts";
 import { percent, table } from "../format.ts";
 import { openModel } from "../openModel.ts";
 import type { Output } from "../output.ts";
-import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
+import { capacityOptions, checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
 import { validationText } from "../validationText.ts";
 
@@ -18,10 +23,14 @@ const options = z.strictObject({
     .optional()
     .describe("text to score (default: the run's validation part)")
     .meta({ value: "path" }),
+  generated: whole(1)
+    .optional()
+    .describe("score so many texts that the model writes itself, a context each, at temperature 1"),
   maxTokens: whole(1)
     .optional()
     .describe("score at most so many tokens of the validation part, evenly spread (one window at least)"),
   batchSize: whole(1).default(8).describe("windows a pass"),
+  ...capacityOptions,
   perToken: z.boolean().default(false).describe("also each token's loss and routing under each rule"),
   ...checkpointOption,
   ...runtimeOptions,
@@ -33,15 +42,27 @@ export const evaluate = defineCommand({
     "Teacher-forced loss under top-k (which sees the future), under the causal rules the model was trained for, and under controls (through, around, random). Windows do not overlap; each starts with the end-of-text token. --json prints {tokens, bytes, rules}; with --per-token, tokens is the list of tokens and tokenCount their number.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
-  examples: ["mod eval runs/small", "mod eval runs/small --data essay.txt --per-token --json"],
+  examples: [
+    "mod eval runs/small",
+    "mod eval runs/small --generated 32",
+    "mod eval runs/small --data essay.txt --per-token --json",
+  ],
   async run({ args: [dir], options: given, output }) {
-    if (given.data !== undefined && given.maxTokens !== undefined) {
-      throw new UsageError(["--max-tokens is for the run's validation part; leave it out where --data is given"]);
+    const { data, generated, maxTokens } = given;
+    if (data !== undefined && generated !== undefined) {
+      throw new UsageError(["--data and --generated name two texts to score; leave one out"]);
+    }
+    if (maxTokens !== undefined && (data ?? generated) !== undefined) {
+      const other = data === undefined ? "--generated" : "--data";
+      throw new UsageError([`--max-tokens is for the run's validation part; leave it out where ${other} is given`]);
     }
     const saved = openModel(dir!, given.checkpoint, output);
-    const { windows, total, close } = await windowsFor(saved, given, output);
     const runtime = await makeRuntime(given);
-    const evaluator = new Evaluator(saved.model, tokenByteLengths(saved.tokenizer), runtime);
+    const { windows, total, close } = await windowsFor(saved, given, runtime, output);
+    const evaluator = new Evaluator(saved.model, tokenByteLengths(saved.tokenizer), runtime, {
+      ...(given.budget !== undefined && { budget: given.budget }),
+      ...(given.calibrated && { thresholds: calibrations(saved) }),
+    });
     const line = output.progress("eval", Math.max(1, total));
     const scored: ScoredToken[] = [];
     const result = await evaluator.evaluate(windows, saved.parameters, {
@@ -60,8 +81,23 @@ export const evaluate = defineCommand({
   },
 });
 
-async function windowsFor(saved: SavedModel, { data, maxTokens }: z.output<typeof options>, output: Output) {
+/** The thresholds of every rule that was calibrated; the model's own must be. */
+function calibrations(saved: SavedModel) {
+  calibratedThresholds(saved, chooseRule<CausalRule>(saved, undefined));
+  return allCalibratedThresholds(saved);
+}
+
+async function windowsFor(saved: SavedModel, given: z.output<typeof options>, runtime: Runtime, output: Output) {
+  const { data, maxTokens, generated } = given;
   const { tokenizer, model, config } = saved;
+  if (generated !== undefined) {
+    const line = output.progress("write", generated * model.seqLen);
+    const sampling = { calibrated: given.calibrated, ...(given.budget !== undefined && { budget: given.budget }) };
+    const texts = await writtenTexts(saved, generated, runtime, sampling, (tokens) => line.update(tokens));
+    line.done();
+    const windows = texts.flatMap((ids) => evaluationWindows(ids, model.seqLen, tokenizer.endOfText));
+    return { windows, total: windows.reduce((sum, { length }) => sum + length, 0), close: () => {} };
+  }
   if (data === undefined) {
     const { windows, close } = await validationText(saved, output, maxTokens);
     return { windows, total: windows.tokens, close };

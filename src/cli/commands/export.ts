@@ -12,12 +12,13 @@ import {
 import { RULES } from "../../model/rules.ts";
 import { WEIGHT_FORMATS } from "../../model/weights.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
+import { calibratedThresholds } from "../../run/thresholds.ts";
 import { chooseRule } from "../../sample/chooseRule.ts";
 import { defineCommand } from "../command.ts";
 import { compact, table } from "../format.ts";
 import { openModel } from "../openModel.ts";
 import type { Output } from "../output.ts";
-import { checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
+import { capacityOptions, checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
 import { type ValidationText, validationText } from "../validationText.ts";
 import { packageVersion } from "../version.ts";
@@ -40,6 +41,7 @@ const options = z.strictObject({
   maxTokens: whole(1)
     .optional()
     .describe("measure --quantize on at most so many tokens of the validation part (default: all)"),
+  calibrated: capacityOptions.calibrated,
   force: z.boolean().default(false).describe("replace an earlier export"),
   threads: runtimeOptions.threads,
   ...checkpointOption,
@@ -66,9 +68,9 @@ export const exportModel = defineCommand({
 });
 
 /** Safetensors hold weights, and nothing that runs them. */
-function checkFormat({ format, quantize, rule, target }: Options): void {
+function checkFormat({ format, quantize, rule, target, calibrated }: Options): void {
   if (format === "onnx") return;
-  const problems = Object.entries({ "--rule": rule, "--target": target })
+  const problems = Object.entries({ "--rule": rule, "--target": target, "--calibrated": calibrated || undefined })
     .filter(([, value]) => value !== undefined)
     .map(
       ([flag]) => `${flag} is for --format onnx: safetensors hold weights, which are the same for all; leave it out`,
@@ -86,11 +88,13 @@ async function asOnnx(saved: SavedModel, given: Options, output: Output) {
   const { out, quantize, force } = given;
   const rule = chooseRule(saved, given.rule);
   const target = given.target ?? (quantize === undefined ? "standard" : "onnxruntime");
+  const thresholds = given.calibrated ? calibratedThresholds(saved, rule) : undefined;
+  const how = { rule, target, ...(thresholds && { thresholds }) };
   const bitsPerByte =
-    quantize === undefined ? NOT_MEASURED : await measure(saved, { rule, target, weights: quantize }, given, output);
+    quantize === undefined ? NOT_MEASURED : await measure(saved, { ...how, weights: quantize }, given, output);
   output.note(`writing ${out}`);
   const { files, description } = exportOnnx(out, saved, {
-    ...{ rule, target, weights: quantize ?? "float32", bitsPerByte, force },
+    ...{ ...how, weights: quantize ?? "float32", bitsPerByte, force },
     packageVersion: packageVersion(),
   });
   printFiles(out, files, output);
@@ -111,7 +115,7 @@ function asSafetensors(saved: SavedModel, { out, force }: Options, output: Outpu
 /** What quantising costs on the run's validation part; null, with a note, where that text is not there. */
 async function measure(
   saved: SavedModel,
-  how: Pick<QuantizationLossOptions, "rule" | "target" | "weights">,
+  how: Pick<QuantizationLossOptions, "rule" | "thresholds" | "target" | "weights">,
   { maxTokens, threads }: Options,
   output: Output,
 ): Promise<LossBeforeAfter> {

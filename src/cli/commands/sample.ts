@@ -5,7 +5,15 @@ import { defineCommand } from "../command.ts";
 import { interactive } from "../interactive.ts";
 import { openModel } from "../openModel.ts";
 import { printSampling, SamplingSession } from "../sampling.ts";
-import { checkpointOption, jsonOption, makeRuntime, real, runtimeOptions, whole } from "../sharedOptions.ts";
+import {
+  capacityOptions,
+  checkpointOption,
+  jsonOption,
+  makeRuntime,
+  real,
+  runtimeOptions,
+  whole,
+} from "../sharedOptions.ts";
 
 const options = z.strictObject({
   prompt: z.string().default("").describe("text to continue"),
@@ -24,6 +32,7 @@ const options = z.strictObject({
   seed: whole(0).default(0).describe("the same seed gives the same text"),
   rule: z.enum(["predictor", "auxiliary"]).optional().describe("which causal rule decides (default: the model's)"),
   weights: z.enum(WEIGHT_FORMATS).default("float32").describe("how the weights of products are stored"),
+  ...capacityOptions,
   logprobs: whole(0).default(0).describe("with --json, so many of the likeliest tokens in each place"),
   routing: z.boolean().default(false).describe("colour each token by the routed layers that computed it"),
   interactive: z.boolean().default(false).describe("continue what is typed, line by line"),
@@ -43,11 +52,16 @@ export const sample = defineCommand({
     "mod sample runs/small --interactive",
   ],
   async run({ args: [dir], options: given, output }) {
-    const { prompt, n, rule, weights, routing, logprobs, seed } = given;
+    const { prompt, n, rule, weights, calibrated, budget, routing, logprobs, seed } = given;
     const { temperature, topK, topP, minP, repetitionPenalty, tokens, stop } = given;
     const saved = openModel(dir!, given.checkpoint, output);
     const runtime = await makeRuntime(given);
-    const session = await SamplingSession.open(saved, runtime, { ...(rule && { rule }), weights });
+    const session = await SamplingSession.open(saved, runtime, {
+      ...(rule && { rule }),
+      ...(budget !== undefined && { budget }),
+      weights,
+      calibrated,
+    });
     const completion = { tokens, seed, stop, alternatives: logprobs };
     const settings = { ...completion, temperature, topK, topP, minP, repetitionPenalty };
     try {
