@@ -13,6 +13,8 @@ export { gpt2Tokenizer } from "./data/tokenizer/gpt2.ts";
 export { tokenizerFromJson } from "./data/tokenizer/loadTokenizer.ts";
 export { type Tokenizer, tokenByteLengths } from "./data/tokenizer/tokenizer.ts";
 export { trainBpe } from "./data/tokenizer/trainBpe.ts";
+export { type ExportOnnxOptions, exportOnnx } from "./export/exportOnnx.ts";
+export { exportSafetensors } from "./export/exportSafetensors.ts";
 export { type FlopCounts, forwardFlops, totalFlops, trainingFlops } from "./flops/flops.ts";
 export * as graph from "./graph/index.ts";
 export { causalFeeds, causalGraph } from "./model/causalGraph.ts";
@@ -47,6 +49,7 @@ export {
 } from "./sample/languageModel.ts";
 export { type LoadOptions, loadModel } from "./sample/loadModel.ts";
 export { routingOf } from "./sample/routingOf.ts";
+export { type CalibrateOptions, calibrateThresholds } from "./train/calibrate.ts";
 export { type EvaluationResult, Evaluator, type ScoredToken } from "./train/evaluate.ts";
 export { gradientGraph } from "./train/graphs.ts";
 export { DivergedError, Trainer } from "./train/trainer.ts";

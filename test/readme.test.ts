@@ -24,6 +24,7 @@ const ADDED: readonly (readonly [RegExp, string, string])[] = [
   [/^npx mod train\b(?!.*--resume)/, `--threads 1 --set ${SMALL_MODEL} ${SHORT_RUN}`, "minutes to hours of training"],
   [/^npx mod eval\b(?!.*--data)/, "--max-tokens 256", "the whole validation part is half a million tokens"],
   [/^npx mod sample\b/, "--tokens 8", "a pass for each of 200 tokens"],
+  [/^npx mod export\b.*--quantize/, "--max-tokens 256", "the whole validation part, twice"],
   [/^npx mod bench train\b/, "--shapes tiny --steps 1 --threads 1", "a minute of training steps"],
   [/^npx mod (data prepare|tokenizer train)\b(?!.*--tokenizer)/, "--vocab-size 300", "thousands of merges"],
 ];
@@ -98,8 +99,10 @@ describe("every command of README.md works", () => {
   }
 });
 
-describe("every TypeScript example of README.md works", () => {
-  for (const [i, code] of blocks(text, "ts").entries()) {
+const SAMPLING = readFileSync(path.join(ROOT, "docs", "SAMPLING.md"), "utf8");
+
+describe("every TypeScript example of README.md and docs/SAMPLING.md works", () => {
+  for (const [i, code] of [text, SAMPLING].flatMap((markdown) => blocks(markdown, "ts")).entries()) {
     test(`example ${i + 1}`, async () => {
       const source = path.join(scratch, `example${i + 1}.mts`);
       writeFileSync(

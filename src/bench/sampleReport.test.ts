@@ -61,4 +61,8 @@ test("rows are compared with the dense model, with float32 and with peers, of th
     ["ours", "mod", "float32", 2, "pytorch", 3],
     ["ours", "mod", "int8", 2, "float32", 2],
   ]);
+  const [dense, peer] = sampleSpeedups(rows);
+  expect(dense!.productsRatio).toBeCloseTo(rows[0]!.limitMs! / rows[1]!.limitMs!, 12);
+  expect(dense!.shareOfProducts).toBeCloseTo(2 / dense!.productsRatio!, 12);
+  expect(peer).toMatchObject({ productsRatio: null, shareOfProducts: null });
 });

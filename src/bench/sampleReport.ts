@@ -44,6 +44,8 @@ const speedupSchema = z.strictObject({
   ...rowKeys,
   over: z.enum([...ENGINES, "dense", "float32"]).describe("the row it is compared with: this in place of its own"),
   ratio: positive.describe("that row's median over its own: above 1, it is faster"),
+  productsRatio: positive.nullable().describe("the same of the matrix products alone, where both were measured"),
+  shareOfProducts: positive.nullable().describe("ratio over productsRatio: 1 if all that products save is saved"),
 });
 export type SampleSpeedup = z.output<typeof speedupSchema>;
 
@@ -113,7 +115,10 @@ export const sampleSpeedups = (rows: readonly SampleRow[]): SampleSpeedup[] =>
       const other = rows.find((each) => isRow(each, { engine, model, weights, shape, batch, ...change }));
       if (other === undefined) return [];
       const ratio = other.msPerToken.median / row.msPerToken.median;
-      return [{ engine, model, weights, shape, batch, over: over as SampleSpeedup["over"], ratio }];
+      const productsRatio = other.limitMs === null || row.limitMs === null ? null : other.limitMs / row.limitMs;
+      const shareOfProducts = productsRatio && ratio / productsRatio;
+      const measures = { ratio, productsRatio, shareOfProducts };
+      return [{ engine, model, weights, shape, batch, over: over as SampleSpeedup["over"], ...measures }];
     });
   });
 

@@ -99,8 +99,9 @@ const sampleRowTable = (rows: readonly SampleRow[]): string =>
 
 const sampleSpeedupTable = (speedups: readonly SampleSpeedup[]): string =>
   table(
-    "shape,batch,model,engine,weights,over,times as fast".split(","),
-    speedups.map(({ shape, batch, model, engine, weights, over, ratio }) => [
+    "shape,batch,model,engine,weights,over,times as fast,its products,share of that".split(","),
+    speedups.map(({ shape, batch, model, engine, weights, over, ratio, productsRatio, shareOfProducts }) => [
       ...[shape, String(batch), model, engine, weights, over, times(ratio)],
+      ...[orDash(productsRatio, times), orDash(shareOfProducts, percent)],
     ]),
   );

@@ -1,0 +1,183 @@
+/**
+ * Where the time of a token step goes, one sequence of 64 tokens and 128 more: prints one JSON document and draws it to a PNG.
+ * `node bench/whereSample.mjs [--tokens 128] [--threads 2] [--figure docs/figures/sample.png]`.
+ *
+ * Times of parts are shares of a profile of the operators, which is itself slow, applied to the time of steps without a profile;
+ * what is outside the graph (feeding it, caches) is measured without one. The limit is the step's matrix products alone.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { timeProducts } from "../dist/bench/products.js";
+import { productsMs } from "../dist/bench/sampleLimit.js";
+import { modelConfig, sampleSettingsOf } from "../dist/bench/shapes.js";
+import { median } from "../dist/bench/statistics.js";
+import { nodeRuntime } from "../dist/index.js";
+import { initialParameters } from "../dist/model/parameters.js";
+import { svgToPng } from "../dist/render/png.js";
+import { Decoder } from "../dist/sample/decoder.js";
+
+const { values } = parseArgs({
+  options: {
+    tokens: { type: "string", default: "128" },
+    threads: { type: "string", default: "2" },
+    figure: { type: "string" },
+  },
+});
+const [tokens, threads] = [Number(values.tokens), Number(values.threads)];
+const PROMPT = 64;
+
+const PARTS = {
+  "products with weights": "#4c78a8",
+  "attention: products with the cache": "#72a0cc",
+  "attention: the rest": "#9ecae9",
+  "deciding, gathering, scattering": "#f58518",
+  "norms and elementwise": "#b279a2",
+  layout: "#54a24b",
+  "between operators": "#bab0ac",
+  "feeding, appending to caches": "#e45756",
+};
+
+/** What an operator of the profile belongs to. */
+function partOf({ op_name: op, input_type_shape: inputs }, { dModel }) {
+  const shapes = inputs.map((entry) => Object.values(entry)[0]);
+  const isOfHeads = shapes.some((shape) => shape.length === 4);
+  if (/MatMul/.test(op)) {
+    if (isOfHeads) return "attention: products with the cache";
+    const isSmall = shapes.some(
+      (shape) => shape.length === 2 && (shape[1] === 1 || (shape[0] === dModel && shape[1] <= 64)),
+    );
+    return isSmall ? "deciding, gathering, scattering" : "products with weights";
+  }
+  if (/^(NonZero|Gather|ScatterND|ReduceMax|Greater|If|Squeeze|Unsqueeze)$/.test(op))
+    return "deciding, gathering, scattering";
+  if (/Softmax|Rotary|Less|Where|Range/.test(op) || (/^(Add|Mul|Concat|Slice)$/.test(op) && isOfHeads))
+    return "attention: the rest";
+  if (/Reshape|Split|Slice|Shape|Cast|Concat|Identity/.test(op)) return "layout";
+  return "norms and elementwise";
+}
+
+async function decode(model, parameters, rule, runtime) {
+  const decoder = await Decoder.create(model, parameters, { rule, runtime });
+  await decoder.add(Int32Array.from({ length: PROMPT }, (_, i) => (37 * i) % model.vocabSize));
+  const times = [];
+  const rows = [0, 0];
+  for (let i = 0; i < tokens; i++) {
+    const started = performance.now();
+    const { routedThrough } = await decoder.step(Int32Array.of(i));
+    times.push(performance.now() - started);
+    for (const [through] of routedThrough) rows[through]++;
+  }
+  await decoder.dispose();
+  return { ms: times.slice(8).reduce((a, b) => a + b) / (times.length - 8), rows };
+}
+
+/** Shares of the graph's time, by part. */
+async function profile(model, parameters, rule) {
+  const folder = mkdtempSync(path.join(tmpdir(), "mod-profile-"));
+  await decode(model, parameters, rule, nodeRuntime({ threads, profilePrefix: path.join(folder, "p") }));
+  const files = readdirSync(folder).map((name) => JSON.parse(readFileSync(path.join(folder, name), "utf8")));
+  rmSync(folder, { recursive: true });
+  const runsOf = (events) => events.filter(({ name }) => name === "model_run").length;
+  const events = files.reduce((a, b) => (runsOf(a) > runsOf(b) ? a : b)); // the step's, not the prompt's
+  const parts = Object.fromEntries(Object.keys(PARTS).map((part) => [part, 0]));
+  let branches = 0;
+  for (const { cat, name, dur, args } of events) {
+    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
+    if (args.op_name === "If")
+      branches += dur; // holds the operators of its branch, which are told of too
+    else parts[partOf(args, model)] += dur;
+  }
+  const total = events.filter(({ name }) => name === "model_run").reduce((sum, { dur }) => sum + dur, 0);
+  const kernels = Object.values(parts).reduce((a, b) => a + b);
+  parts["between operators"] = total - kernels;
+  return { shares: Object.fromEntries(Object.entries(parts).map(([part, us]) => [part, us / total])), branches };
+}
+
+/** A runtime that tells how long its graphs ran. */
+function timed(runtime) {
+  const spent = { ms: [] };
+  const compile = async (...args) => {
+    const executor = await runtime.compile(...args);
+    const run = async (...given) => {
+      const started = performance.now();
+      const result = await executor.run(...given);
+      spent.ms.push(performance.now() - started);
+      return result;
+    };
+    return { run, dispose: () => executor.dispose() };
+  };
+  return { runtime: { ...runtime, compile }, spent };
+}
+
+const rows = [];
+for (const shape of ["8x256", "8x512", "12x768"]) {
+  for (const name of ["dense", "mod"]) {
+    const settings = sampleSettingsOf(shape, {
+      model: name,
+      batch: 1,
+      prompt: PROMPT,
+      tokens,
+      threads,
+      weights: "float32",
+    });
+    const model = modelConfig(settings);
+    const parameters = Object.fromEntries(
+      [...initialParameters(model, 0)].map(([key, { shape: dims, data }]) => [
+        `value.${key}`,
+        { dtype: "float32", shape: dims, data },
+      ]),
+    );
+    const rule = name === "dense" ? "through" : "random";
+    const { runtime, spent } = timed(nodeRuntime({ threads }));
+    const times = [];
+    const graphs = [];
+    let routed = [];
+    for (let round = 0; round < 3; round++) {
+      spent.ms = [];
+      const { ms, rows: counted } = await decode(model, parameters, rule, runtime);
+      times.push(ms);
+      graphs.push(spent.ms.slice(-(tokens - 8)).reduce((a, b) => a + b) / (tokens - 8));
+      routed = name === "dense" ? [] : counted;
+    }
+    const [stepMs, graphMs] = [median(times), median(graphs)];
+    const { shares } = await profile(model, parameters, rule);
+    const parts = Object.fromEntries(Object.entries(shares).map(([part, share]) => [part, share * graphMs]));
+    parts["feeding, appending to caches"] = stepMs - graphMs;
+    const limitMs = productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed);
+    rows.push({ shape, model: name, stepMs, limitMs, parts });
+  }
+}
+console.log(JSON.stringify({ threads, prompt: PROMPT, tokens, rows }, null, 2));
+
+/** One bar a row, shapes to a scale of their own: the dense model's step fills the width. */
+function figure() {
+  const [width, left, bar, gap] = [760, 110, 26, 40];
+  const names = Object.keys(PARTS);
+  const lines = rows.map((row, i) => {
+    const scale = width / rows.find(({ shape, model }) => shape === row.shape && model === "dense").stepMs;
+    const y = 60 + i * (bar + gap);
+    let x = left;
+    const boxes = names.map((name) => {
+      const size = Math.max(0, row.parts[name]) * scale;
+      const box = `<rect x="${x.toFixed(1)}" y="${y}" width="${size.toFixed(1)}" height="${bar}" fill="${PARTS[name]}"/>`;
+      x += size;
+      return box;
+    });
+    const end = left + row.limitMs * scale;
+    return `<text x="10" y="${y + 18}">${row.model} ${row.shape}</text>${boxes.join("")}
+<line x1="${end}" x2="${end}" y1="${y - 5}" y2="${y + bar + 5}" stroke="#000" stroke-width="2"/>
+<text x="${left}" y="${y - 8}" class="s">${row.stepMs.toFixed(2)} ms a token; products with weights alone ${row.limitMs.toFixed(2)} ms</text>`;
+  });
+  const legend = names.map((name, i) => {
+    const [x, y] = [left + (i % 3) * 255, 60 + rows.length * (bar + gap) + Math.floor(i / 3) * 20];
+    return `<rect x="${x}" y="${y}" width="12" height="12" fill="${PARTS[name]}"/><text x="${x + 18}" y="${y + 11}" class="s">${name}</text>`;
+  });
+  const height = 60 + rows.length * (bar + gap) + 75;
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 20}" height="${height}" font-family="DejaVu Sans" font-size="13">
+<style>.s { font-size: 11px }</style><rect width="100%" height="100%" fill="#fff"/>
+<text x="10" y="22" font-size="15">Where the time of a token goes (one sequence, float32, ${threads} threads); black lines: matrix products alone</text>${lines.join("\n")}${legend.join("\n")}</svg>`;
+}
+
+if (values.figure) writeFileSync(values.figure, await svgToPng(figure()));
