@@ -2,8 +2,8 @@
  * Where the time of a token step goes, one sequence of 64 tokens and 128 more: prints one JSON document and draws it to a PNG.
  * `node bench/whereSample.mjs [--tokens 128] [--threads 2] [--figure docs/figures/sample.png]`.
  *
- * Times of parts are shares of a profile of the operators, which is itself slow, applied to the time of steps without a profile;
- * what is outside the graph (feeding it, caches) is measured without one. The limit is the step's matrix products alone.
+ * Products with weights are what they take alone. What the graph takes beyond that is divided as a profile of its operators says,
+ * which is itself slow: its shares are used, not its times. What is outside the graph (feeding it, caches) is timed without it.
  */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -73,7 +73,7 @@ async function decode(model, parameters, rule, runtime) {
   return { ms: times.slice(8).reduce((a, b) => a + b) / (times.length - 8), rows };
 }
 
-/** Shares of the graph's time, by part. */
+/** Of the graph's time beside products with weights: the share of each part. */
 async function profile(model, parameters, rule) {
   const folder = mkdtempSync(path.join(tmpdir(), "mod-profile-"));
   await decode(model, parameters, rule, nodeRuntime({ threads, profilePrefix: path.join(folder, "p") }));
@@ -82,17 +82,16 @@ async function profile(model, parameters, rule) {
   const runsOf = (events) => events.filter(({ name }) => name === "model_run").length;
   const events = files.reduce((a, b) => (runsOf(a) > runsOf(b) ? a : b)); // the step's, not the prompt's
   const parts = Object.fromEntries(Object.keys(PARTS).map((part) => [part, 0]));
-  let branches = 0;
   for (const { cat, name, dur, args } of events) {
-    if (cat !== "Node" || !name.endsWith("_kernel_time")) continue;
-    if (args.op_name === "If")
-      branches += dur; // holds the operators of its branch, which are told of too
-    else parts[partOf(args, model)] += dur;
+    // An If holds the operators of its branch, which are told of too.
+    if (cat === "Node" && name.endsWith("_kernel_time") && args.op_name !== "If") parts[partOf(args, model)] += dur;
   }
   const total = events.filter(({ name }) => name === "model_run").reduce((sum, { dur }) => sum + dur, 0);
   const kernels = Object.values(parts).reduce((a, b) => a + b);
   parts["between operators"] = total - kernels;
-  return { shares: Object.fromEntries(Object.entries(parts).map(([part, us]) => [part, us / total])), branches };
+  delete parts["products with weights"];
+  const others = Object.values(parts).reduce((a, b) => a + b);
+  return Object.fromEntries(Object.entries(parts).map(([part, us]) => [part, us / others]));
 }
 
 /** A runtime that tells how long its graphs ran. */
@@ -142,10 +141,11 @@ for (const shape of ["8x256", "8x512", "12x768"]) {
       routed = name === "dense" ? [] : counted;
     }
     const [stepMs, graphMs] = [median(times), median(graphs)];
-    const { shares } = await profile(model, parameters, rule);
-    const parts = Object.fromEntries(Object.entries(shares).map(([part, share]) => [part, share * graphMs]));
-    parts["feeding, appending to caches"] = stepMs - graphMs;
+    const shares = await profile(model, parameters, rule);
     const limitMs = productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed);
+    const parts = { "products with weights": limitMs };
+    for (const [part, share] of Object.entries(shares)) parts[part] = share * Math.max(0, graphMs - limitMs);
+    parts["feeding, appending to caches"] = stepMs - graphMs;
     rows.push({ shape, model: name, stepMs, limitMs, parts });
   }
 }
@@ -165,9 +165,7 @@ function figure() {
       x += size;
       return box;
     });
-    const end = left + row.limitMs * scale;
     return `<text x="10" y="${y + 18}">${row.model} ${row.shape}</text>${boxes.join("")}
-<line x1="${end}" x2="${end}" y1="${y - 5}" y2="${y + bar + 5}" stroke="#000" stroke-width="2"/>
 <text x="${left}" y="${y - 8}" class="s">${row.stepMs.toFixed(2)} ms a token; products with weights alone ${row.limitMs.toFixed(2)} ms</text>`;
   });
   const legend = names.map((name, i) => {
@@ -177,7 +175,7 @@ function figure() {
   const height = 60 + rows.length * (bar + gap) + 75;
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${left + width + 20}" height="${height}" font-family="DejaVu Sans" font-size="13">
 <style>.s { font-size: 11px }</style><rect width="100%" height="100%" fill="#fff"/>
-<text x="10" y="22" font-size="15">Where the time of a token goes (one sequence, float32, ${threads} threads); black lines: matrix products alone</text>${lines.join("\n")}${legend.join("\n")}</svg>`;
+<text x="10" y="22" font-size="15">Where the time of a token goes (one sequence, float32, ${threads} threads)</text>${lines.join("\n")}${legend.join("\n")}</svg>`;
 }
 
 if (values.figure) writeFileSync(values.figure, await svgToPng(figure()));

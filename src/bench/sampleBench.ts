@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { WeightFormat } from "../model/weights.ts";
 import { type Candidate, ourCommand, peerCandidates, threadChoices } from "./candidates.ts";
 import { count, positive } from "./document.ts";
-import { currentCommit, describeMachine } from "./machine.ts";
+import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type FoundPeer, lookForPeers } from "./probe.ts";
 import type { ModelName } from "./protocol.ts";
 import { type Inquiry, type Plan, takeTurns } from "./rounds.ts";
@@ -42,11 +42,17 @@ interface SamplePlan extends Plan {
   readonly settings: SampleSettings;
 }
 
+const TRIALS = 4;
+
 /** How sampling is asked for. */
 const sampleInquiry: Inquiry<SamplePlan, SampleReady, SampleTurn> = {
   ready: sampleReadySchema,
   warmRounds: 0, // prompts warm the caches, and a process is warm when it is ready
-  trial: async (worker) => (await worker.ask("trial", trialSchema)).msPerToken,
+  trial: async (worker) => {
+    const times: number[] = [];
+    for (let i = 0; i < TRIALS; i++) times.push((await worker.ask("trial", trialSchema)).msPerToken);
+    return Math.min(...times); // a moment's disturbance must not choose
+  },
   turn: async (worker, { engine }) => ({
     ...(await worker.ask("generate", generationSchema)),
     products: engine === "ours" ? await worker.ask("products", productTimesSchema) : null,
