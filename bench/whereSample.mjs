@@ -131,18 +131,19 @@ for (const shape of ["8x256", "8x512", "12x768"]) {
     const rule = name === "dense" ? "through" : "random";
     const { runtime, spent } = timed(nodeRuntime({ threads }));
     const times = [];
-    const graphs = [];
+    const [graphs, limits] = [[], []];
     let routed = [];
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < 5; round++) {
       spent.ms = [];
       const { ms, rows: counted } = await decode(model, parameters, rule, runtime);
       times.push(ms);
       graphs.push(spent.ms.slice(-(tokens - 8)).reduce((a, b) => a + b) / (tokens - 8));
       routed = name === "dense" ? [] : counted;
+      limits.push(productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed));
     }
     const [stepMs, graphMs] = [median(times), median(graphs)];
     const shares = await profile(model, parameters, rule);
-    const limitMs = productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed);
+    const limitMs = median(limits);
     const parts = { "products with weights": limitMs };
     for (const [part, share] of Object.entries(shares)) parts[part] = share * Math.max(0, graphMs - limitMs);
     parts["feeding, appending to caches"] = stepMs - graphMs;

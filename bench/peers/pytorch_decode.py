@@ -26,6 +26,7 @@ ROUTED = [settings["model"] == "mod" and layer % 2 == 1 for layer in range(L)]
 FUSED = hasattr(F, "scaled_dot_product_attention")
 BASE, EPSILON = 10000, 1e-5
 WARM_TOKENS, TRIAL_TOKENS = min(16, NEW), min(32, NEW)
+SEGMENT_STEPS = 32  # as in src/bench/sampleProtocol.ts
 CHECKED_SEQUENCES, TOLERANCE = 4, 1e-3
 
 angles = torch.arange(LENGTH)[:, None] * BASE ** (-torch.arange(H // 2) / (H // 2))
@@ -281,32 +282,52 @@ def prompt_pass():
     return head(rms_norm(last, final_norm))
 
 
-@torch.inference_mode()
 def generate(new, on_logits=lambda logits: None):
-    """By `generationSchema` of src/bench/sampleProtocol.ts."""
+    """One generation, segment by segment, by `segmentSchema` of src/bench/sampleProtocol.ts."""
     started = time.perf_counter()
     logits = prompt_pass()
     tokens = logits.argmax(-1)
-    prompted = time.perf_counter()
+    first = 1000 * (time.perf_counter() - started)
     on_logits(logits)
-    for position in range(PROMPT, PROMPT + new - 1):
-        logits = step_pass(tokens, position)
-        tokens = logits.argmax(-1)
-        on_logits(logits)
-    ended = time.perf_counter()
-    return {
-        "firstTokenMs": 1000 * (prompted - started),
-        "msPerToken": 1000 * (ended - prompted) / (new - 1),
-        "kvMiB": sum(x.numel() * x.element_size() for cache in caches for x in (cache.keys, cache.values)) / 2**20,
-        "routedRows": routed_rows(new),
-    }
+    position, end = PROMPT, PROMPT + new - 1
+    while position < end:
+        begin, position = position, min(position + SEGMENT_STEPS, end)
+        started = time.perf_counter()
+        for place in range(begin, position):
+            logits = step_pass(tokens, place)
+            tokens = logits.argmax(-1)
+            on_logits(logits)
+        yield {
+            "firstTokenMs": first,
+            "steps": position - begin,
+            "ms": 1000 * (time.perf_counter() - started),
+            "isLast": position == end,
+            "kvMiB": sum(x.numel() * x.element_size() for cache in caches for x in (cache.keys, cache.values)) / 2**20,
+            "routedRows": routed_rows(begin, position),
+        }
+        first = None
 
 
-def routed_rows(new):
+def routed_rows(begin, end):
     if CHOSEN is None:
         return []
-    counts = CHOSEN[PROMPT : PROMPT + new - 1, ROUTED].sum(-1).view(-1)
-    return torch.bincount(counts, minlength=B + 1).tolist()
+    return torch.bincount(CHOSEN[begin:end, ROUTED].sum(-1).view(-1), minlength=B + 1).tolist()
+
+
+@torch.inference_mode()
+def trial():
+    segments = list(generate(TRIAL_TOKENS))
+    return {"msPerToken": sum(each["ms"] for each in segments) / sum(each["steps"] for each in segments)}
+
+
+def generations():
+    while True:
+        yield from generate(NEW)
+
+
+@torch.inference_mode()
+def segment():
+    return next(running)
 
 
 def uncached(tokens, sequence):
@@ -330,7 +351,7 @@ def uncached(tokens, sequence):
 def check():
     """Generates a little, which warms up, and fails unless its logits are those of `uncached`."""
     cached = []
-    generate(WARM_TOKENS, cached.append)
+    list(generate(WARM_TOKENS, cached.append))
     new = torch.stack([logits.argmax(-1) for logits in cached], 1)  # [B, T]
     for sequence in range(min(B, CHECKED_SEQUENCES)):
         tokens = torch.cat([PROMPTS[sequence], new[sequence, :-1]])
@@ -342,5 +363,5 @@ def check():
 
 check()
 ready = {"version": torch.__version__, "threads": torch.get_num_threads()}
-trial = lambda: {"msPerToken": generate(TRIAL_TOKENS)["msPerToken"]}
-serve(ready, {"trial": trial, "generate": lambda: generate(NEW)})
+running = generations()
+serve(ready, {"trial": trial, "segment": segment})

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { peerScript } from "./machine.ts";
 import { peerEnvironment } from "./peerEnvironment.ts";
+import { peerScript } from "./peerScript.ts";
 import type { FoundPeer } from "./probe.ts";
 import type { WorkerCommand, WorkerSettings } from "./worker.ts";
 

@@ -1,17 +1,18 @@
 /** The process that measures this package's sampling: run as a program, see sampleProtocol.ts. */
 import { createInterface } from "node:readline";
 import { initialParameters } from "../model/parameters.ts";
+import { packageVersion } from "../run/provenance.ts";
 import { float32, type HostTensors } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
 import { Decoder, type StepOutput } from "../sample/decoder.ts";
-import { packageVersion } from "./machine.ts";
 import { timeProducts } from "./products.ts";
 import { tokenAt } from "./protocol.ts";
 import {
-  type Generation,
   type SampleQuestion,
   type SampleReady,
   type SampleSettings,
+  SEGMENT_STEPS,
+  type Segment,
   sampleSettingsSchema,
 } from "./sampleProtocol.ts";
 import { modelConfig } from "./shapes.ts";
@@ -32,27 +33,46 @@ function createDecoder({ model, weights, ...sizes }: SampleSettings): Promise<De
   });
 }
 
-/** One generation from nothing: afterwards the decoder holds no sequence. */
-async function generate(tokens: number): Promise<Generation> {
+/** One generation from nothing, segment by segment; afterwards the decoder holds no sequence. */
+async function* generate(tokens: number): AsyncGenerator<Segment, void, undefined> {
   const { batch, prompt, vocabSize } = settings;
   const next = new Int32Array(batch);
-  const routedRows: number[] = settings.model === "dense" ? [] : Array(batch + 1).fill(0);
-
   const started = performance.now();
   for (let i = 0; i < batch; i++) {
     const { logits } = await decoder.add(promptOf(i, prompt, vocabSize), { seed: 0, sequence: i });
     next[i] = mostLikely(logits.subarray(-vocabSize));
   }
-  const prompted = performance.now();
-  for (let step = 1; step < tokens; step++) {
-    const output = await decoder.step(next);
-    for (let i = 0; i < batch; i++) next[i] = mostLikely(output.logits.subarray(i * vocabSize, (i + 1) * vocabSize));
-    countRows(output, routedRows);
+  let firstTokenMs: number | null = performance.now() - started;
+  for (let left = tokens - 1; left > 0; ) {
+    const steps = Math.min(left, SEGMENT_STEPS);
+    const routedRows: number[] = settings.model === "dense" ? [] : Array(batch + 1).fill(0);
+    const begun = performance.now();
+    for (let step = 0; step < steps; step++) {
+      const output = await decoder.step(next);
+      for (let i = 0; i < batch; i++) next[i] = mostLikely(output.logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+      countRows(output, routedRows);
+    }
+    const ms = performance.now() - begun;
+    left -= steps;
+    yield { firstTokenMs, steps, ms, isLast: left === 0, kvMiB: decoder.cacheBytes / 2 ** 20, routedRows };
+    firstTokenMs = null;
   }
-  const msPerToken = (performance.now() - prompted) / (tokens - 1);
-  const kvMiB = decoder.cacheBytes / 2 ** 20;
   while (decoder.size > 0) decoder.remove(decoder.size - 1);
-  return { firstTokenMs: prompted - started, msPerToken, kvMiB, routedRows };
+}
+
+/** Mean time of the steps of a short generation. */
+async function trial(tokens: number): Promise<{ msPerToken: number }> {
+  let [ms, steps] = [0, 0];
+  for await (const segment of generate(tokens)) {
+    ms += segment.ms;
+    steps += segment.steps;
+  }
+  return { msPerToken: ms / steps };
+}
+
+/** Generations without end. */
+async function* segments(): AsyncGenerator<Segment, never, undefined> {
+  while (true) yield* generate(settings.tokens);
 }
 
 const promptOf = (sequence: number, length: number, vocabSize: number): Int32Array =>
@@ -73,12 +93,13 @@ const answer = (message: object) => process.stdout.write(`${JSON.stringify(messa
 const settings = sampleSettingsSchema.parse(JSON.parse(process.argv[2]!));
 const runtime = nodeRuntime({ threads: settings.threads });
 const decoder = await createDecoder(settings);
-await generate(WARM_TOKENS);
+await trial(WARM_TOKENS);
 answer({ version: packageVersion(), threads: settings.threads } satisfies SampleReady);
 
+const running = segments();
 const answers: Readonly<Record<SampleQuestion, () => Promise<object>>> = {
-  trial: () => generate(TRIAL_TOKENS),
-  generate: () => generate(settings.tokens),
+  trial: () => trial(TRIAL_TOKENS),
+  segment: async () => (await running.next()).value,
   products: () => timeProducts(settings, runtime),
 };
 for await (const line of createInterface(process.stdin)) answer(await answers[line as SampleQuestion]());

@@ -3,10 +3,10 @@ import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { resolveConfig } from "../config/runConfig.ts";
 import type { Batch } from "../data/batch.ts";
+import { packageVersion } from "../run/provenance.ts";
 import { nodeRuntime } from "../runtime/node.ts";
 import { Trainer } from "../train/trainer.ts";
 import { TrainingState } from "../train/trainingState.ts";
-import { packageVersion } from "./machine.ts";
 import { type Question, type Ready, type StepSettings, stepSettingsSchema, tokenAt } from "./protocol.ts";
 import { modelConfig } from "./shapes.ts";
 

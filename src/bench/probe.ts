@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { z } from "zod";
 import type { EngineName, MissingEngine } from "./document.ts";
-import { peerScript } from "./machine.ts";
 import { peerEnvironment } from "./peerEnvironment.ts";
+import { peerScript } from "./peerScript.ts";
 
 const absentSchema = z.object({ error: z.string() });
 const probeSchema = z.object({

@@ -1,17 +1,18 @@
 import { z } from "zod";
 import type { WeightFormat } from "../model/weights.ts";
+import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type Candidate, ourCommand, peerCandidates, threadChoices } from "./candidates.ts";
 import { count, positive } from "./document.ts";
-import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type FoundPeer, lookForPeers } from "./probe.ts";
 import type { ModelName } from "./protocol.ts";
 import { type Inquiry, type Plan, takeTurns } from "./rounds.ts";
 import {
-  generationSchema,
   productTimesSchema,
   type SampleReady,
   type SampleSettings,
+  SEGMENT_STEPS,
   sampleReadySchema,
+  segmentSchema,
   trialSchema,
 } from "./sampleProtocol.ts";
 import { type SampleBench, type SampleTurn, sampleRow, sampleSpeedups } from "./sampleReport.ts";
@@ -53,15 +54,16 @@ const sampleInquiry: Inquiry<SamplePlan, SampleReady, SampleTurn> = {
     for (let i = 0; i < TRIALS; i++) times.push((await worker.ask("trial", trialSchema)).msPerToken);
     return Math.min(...times); // a moment's disturbance must not choose
   },
-  turn: async (worker, { engine }) => ({
-    ...(await worker.ask("generate", generationSchema)),
-    products: engine === "ours" ? await worker.ask("products", productTimesSchema) : null,
-  }),
+  turn: async (worker, { engine }) => {
+    const segment = await worker.ask("segment", segmentSchema);
+    const asksProducts = engine === "ours" && segment.isLast;
+    return { ...segment, products: asksProducts ? await worker.ask("products", productTimesSchema) : null };
+  },
 };
 
 /**
  * Measures sampling, with a cache, of this package and its peers. The rows of a shape and a batch take turns (rounds.ts), a
- * turn being a whole generation.
+ * turn being some steps of a generation.
  *
  * @throws if a row of this package fails; a peer that does is told in `missing`.
  */
@@ -73,7 +75,8 @@ export async function sampleBench(options: SampleBenchOptions): Promise<SampleBe
   const groups = options.shapes.flatMap((shape) =>
     options.batches.map((batch) => plansOf(shape, batch, peers.found, options)),
   );
-  const { measured, missing } = await takeTurns(groups, sampleInquiry, options.rounds, options.openProgress);
+  const turns = options.rounds * Math.ceil((tokens - 1) / SEGMENT_STEPS);
+  const { measured, missing } = await takeTurns(groups, sampleInquiry, turns, options.openProgress);
   const rows = measured.map(({ plan: { engine, shape, settings }, candidate: { chosen }, ready, turns }) =>
     sampleRow({ engine, shape, settings, chosen, ready, turns }),
   );

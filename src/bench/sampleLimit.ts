@@ -1,11 +1,11 @@
 import { derived } from "../model/config.ts";
 import type { WeightFormat } from "../model/weights.ts";
-import type { Generation, ProductTimes, SampleSettings } from "./sampleProtocol.ts";
+import type { ProductTimes, SampleSettings, Segment } from "./sampleProtocol.ts";
 import { modelConfig } from "./shapes.ts";
 
 const BYTES: Readonly<Record<WeightFormat, number>> = { float32: 4, int8: 1, int4: 0.5 };
 
-type RoutedRows = Generation["routedRows"];
+type RoutedRows = Segment["routedRows"];
 
 /** Mean of a value of the number of sequences that a routed block computed. */
 function meanOverRows(routedRows: RoutedRows, value: (rows: number) => number): number {

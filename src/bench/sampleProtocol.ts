@@ -29,16 +29,26 @@ export type SampleReady = z.output<typeof sampleReadySchema>;
 /** The answer to `trial`: time of a token step, of few. */
 export const trialSchema = z.object({ msPerToken: positive });
 
-/** The answer to `generate`: all prompts, then step after step one more token of each sequence, the most likely. */
-export const generationSchema = z.object({
-  firstTokenMs: positive.describe("until every sequence has its first new token"),
-  msPerToken: positive.describe("time of a token step: one more token of each sequence; the mean, since steps differ"),
+/** Steps of a segment: rows take turns with so many, so that a machine whose speed drifts is the same one for all of them. */
+export const SEGMENT_STEPS = 32;
+
+/**
+ * The answer to `segment`: the next steps of a generation, which begins with all prompts where there is none under way. A step is
+ * one more token of each sequence, the most likely.
+ */
+export const segmentSchema = z.object({
+  firstTokenMs: positive
+    .nullable()
+    .describe("until every sequence has its first new token; of a generation's first segment"),
+  steps: count,
+  ms: positive.describe("time of the steps"),
+  isLast: z.boolean().describe("of its generation"),
   kvMiB: positive.describe("allocated for keys and values"),
   routedRows: z
     .array(z.int().min(0))
     .describe("how often, over steps and routed blocks, a block computed 0, 1, ... sequences; empty in a dense model"),
 });
-export type Generation = z.output<typeof generationSchema>;
+export type Segment = z.output<typeof segmentSchema>;
 
 /** The answer to `products`, which this package alone is asked: the time that matrix products alone take. */
 export const productTimesSchema = z.object({
@@ -47,5 +57,5 @@ export const productTimesSchema = z.object({
 });
 export type ProductTimes = z.output<typeof productTimesSchema>;
 
-export const SAMPLE_QUESTIONS = ["trial", "generate", "products"] as const;
+export const SAMPLE_QUESTIONS = ["trial", "segment", "products"] as const;
 export type SampleQuestion = (typeof SAMPLE_QUESTIONS)[number];

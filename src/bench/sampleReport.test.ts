@@ -14,14 +14,19 @@ interface Keys {
 
 function row(ms: number, { engine = "ours", model = "dense", weights = "float32", batch = 2 }: Keys = {}) {
   const settings = sampleSettingsOf("8x256", { model, batch, prompt: 64, tokens: 256, threads: 2, weights });
-  const generation = { firstTokenMs: 7, kvMiB: 3, routedRows: model === "dense" ? [] : [2, 1, 1] };
   const products = { rows: [1, 2], denseMs: [8, 17] };
+  const routedRows = model === "dense" ? [] : [1, 1, 0];
+  const segments = (msPerToken: number) => [
+    { firstTokenMs: 7, steps: 2, ms: 2 * (msPerToken - 1), isLast: false, kvMiB: 2, routedRows, products: null },
+    {
+      ...{ firstTokenMs: null, steps: 1, ms: msPerToken + 2, isLast: true, kvMiB: 3 },
+      routedRows: model === "dense" ? [] : [1, 0, 1],
+      products: engine === "ours" ? products : null,
+    },
+  ];
   return sampleRow({
     ...{ engine, shape: "8x256", settings, chosen: {}, ready: { version: "1", threads: 1 } },
-    turns: [ms, ms + 1, ms - 1].map((msPerToken) => ({
-      ...{ ...generation, msPerToken },
-      products: engine === "ours" ? products : null,
-    })),
+    turns: [ms, ms + 1, ms - 1].flatMap(segments),
   });
 }
 

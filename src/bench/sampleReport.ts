@@ -12,7 +12,7 @@ import {
 } from "./document.ts";
 import { MODELS } from "./protocol.ts";
 import { productsMs, realisedCapacity, weightBytes } from "./sampleLimit.ts";
-import type { Generation, ProductTimes, SampleReady, SampleSettings } from "./sampleProtocol.ts";
+import type { ProductTimes, SampleReady, SampleSettings, Segment } from "./sampleProtocol.ts";
 import { SAMPLE_SHAPES, type SampleShapeName } from "./shapes.ts";
 import { median, spread } from "./statistics.ts";
 
@@ -66,8 +66,38 @@ export const sampleBenchSchema = z.strictObject({
 export type SampleBench = z.output<typeof sampleBenchSchema>;
 
 /** What one turn of a row gives. */
-export interface SampleTurn extends Generation {
+export interface SampleTurn extends Segment {
+  /** With the last segment of a generation, of this package. */
   readonly products: ProductTimes | null;
+}
+
+/** A whole generation. */
+interface Generation {
+  readonly firstTokenMs: number;
+  /** Mean of its steps, which differ. */
+  readonly msPerToken: number;
+  readonly kvMiB: number;
+  readonly routedRows: number[];
+  readonly products: ProductTimes | null;
+}
+
+function generationsOf(turns: readonly SampleTurn[]): Generation[] {
+  const generations: Generation[] = [];
+  let segments: SampleTurn[] = [];
+  const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+  for (const turn of turns) {
+    segments.push(turn);
+    if (!turn.isLast) continue;
+    generations.push({
+      firstTokenMs: segments[0]!.firstTokenMs!,
+      msPerToken: sum(segments.map(({ ms }) => ms)) / sum(segments.map(({ steps }) => steps)),
+      kvMiB: turn.kvMiB,
+      routedRows: turn.routedRows.map((_, rows) => sum(segments.map(({ routedRows }) => routedRows[rows]!))),
+      products: turn.products,
+    });
+    segments = [];
+  }
+  return generations;
 }
 
 /** What was measured of one engine with one model. */
@@ -83,9 +113,10 @@ export interface SampleMeasured {
 /** A row of the document. */
 export function sampleRow({ engine, shape, settings, chosen, ready, turns }: SampleMeasured): SampleRow {
   const { model, weights, batch } = settings;
-  const { routedRows, kvMiB } = turns[0]!; // the same each time
-  const msPerToken = spread(turns.map((turn) => turn.msPerToken));
-  const limits = turns.flatMap(({ products }) => (products ? [productsMs(settings, products, routedRows)] : []));
+  const generations = generationsOf(turns);
+  const { routedRows, kvMiB } = generations[0]!; // the same each time
+  const msPerToken = spread(generations.map((generation) => generation.msPerToken));
+  const limits = generations.flatMap(({ products }) => (products ? [productsMs(settings, products, routedRows)] : []));
   const limitMs = limits.length > 0 ? median(limits) : null;
   return {
     ...{ engine, model, weights, shape, batch, threads: ready.threads },
@@ -93,7 +124,7 @@ export function sampleRow({ engine, shape, settings, chosen, ready, turns }: Sam
     version: ready.version,
     msPerToken,
     tokensPerSecond: (1000 * batch) / msPerToken.median,
-    firstTokenMs: median(turns.map((turn) => turn.firstTokenMs)),
+    firstTokenMs: median(generations.map((generation) => generation.firstTokenMs)),
     realisedCapacity: realisedCapacity(routedRows, batch),
     kvMiB,
     weightBandwidth: weightBytes(settings, routedRows) / msPerToken.median / 1e6,

@@ -1,5 +1,5 @@
+import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type Candidate, ourCommand, peerCandidates } from "./candidates.ts";
-import { currentCommit, describeMachine } from "./machine.ts";
 import { type FoundPeer, lookForPeers, PEERS } from "./probe.ts";
 import { type ModelName, type Question, type Ready, readySchema, type StepSettings, timeSchema } from "./protocol.ts";
 import { type BenchRow, benchRow, type TrainBench } from "./report.ts";
