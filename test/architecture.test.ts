@@ -19,6 +19,7 @@ const LIBRARY = [
   "train",
   "sample",
   "export",
+  "study",
   "bench",
 ];
 
@@ -42,7 +43,21 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   // What a routing map is, plain data, is said where maps are drawn.
   sample: ["notation", "random", "graph", "runtime", "model", "config", "data", "run", "types of render"],
   export: ["notation", "files", "graph", "model", "data", "run", "runtime", "train"],
-  bench: ["graph", "model", "flops", "config", "data", "runtime", "train", "sample"],
+  study: [
+    "notation",
+    "random",
+    "files",
+    "render",
+    "model",
+    "flops",
+    "config",
+    "data",
+    "run",
+    "runtime",
+    "train",
+    "sample",
+  ],
+  bench: ["graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
   index: LIBRARY,
   cli: LIBRARY,
 };

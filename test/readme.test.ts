@@ -125,11 +125,11 @@ describe("commands in documents name commands and options that exist", () => {
   for (const name of names.filter((file) => file.endsWith(".md") && existsSync(path.join(ROOT, file)))) {
     test(name, async () => {
       const markdown = readFileSync(path.join(ROOT, name), "utf8").replaceAll("\\\n", " ");
-      for (const [, words] of markdown.matchAll(/\bmod ((?:bench |data |tokenizer )?[a-z]+(?: [^`\n|;#]*)?)/g)) {
+      for (const [, words] of markdown.matchAll(/\bmod ((?:bench |data |study |tokenizer )?[a-z]+(?: [^`\n|;#]*)?)/g)) {
         const flags = [...words!.matchAll(/(?<=\s)--[a-z-]+/g)].map(([flag]) => flag);
         if (flags.length === 0) continue;
         const [first, second] = words!.split(" ");
-        const group = ["bench", "data", "tokenizer"].includes(first!);
+        const group = ["bench", "data", "study", "tokenizer"].includes(first!);
         const { stdout } = await modOk([first!, ...(group ? [second!] : []), "--help"], { cwd: folder.dir });
         for (const flag of flags) expect(stdout, `mod ${words}`).toContain(`${flag}`);
       }

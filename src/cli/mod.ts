@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 import { Command, CommanderError } from "commander";
+import { packageVersion } from "../run/provenance.ts";
 import type { CommandSpec } from "./command.ts";
 import { Output } from "./output.ts";
 import { suggestion, UsageError } from "./usage.ts";
-import { packageVersion } from "./version.ts";
 
 const BAD_USAGE = 2;
 /** As of a process that SIGPIPE ends. */
@@ -38,6 +38,22 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     load: async () => (await import("./commands/flops.ts")).flops,
   },
   presets: { summary: "list the presets", load: async () => (await import("./commands/presets.ts")).presets },
+  "study plan": {
+    summary: "list the runs of a study",
+    load: async () => (await import("./commands/studyPlan.ts")).studyPlan,
+  },
+  "study run": {
+    summary: "make the runs of a study, or go on with them",
+    load: async () => (await import("./commands/studyRun.ts")).studyRun,
+  },
+  "study report": {
+    summary: "fit and draw a study",
+    load: async () => (await import("./commands/studyReport.ts")).studyReport,
+  },
+  "study submit": {
+    summary: "hand the runs of a study to Slurm",
+    load: async () => (await import("./commands/studySubmit.ts")).studySubmit,
+  },
   "bench train": {
     summary: "time training steps, and those of other frameworks",
     load: async () => (await import("./commands/benchTrain.ts")).benchTrain,

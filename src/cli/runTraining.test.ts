@@ -4,8 +4,8 @@ import { expect, test } from "vitest";
 import { resolveConfig } from "../config/runConfig.ts";
 import { openRun } from "../run/runFolder.ts";
 import { temporaryFolder } from "../run/testing/temporaryFolder.ts";
+import { startRun } from "../train/startRun.ts";
 import { prepareText, tinyConfig } from "../train/testing/tinyRun.ts";
-import { startRun } from "./runTraining.ts";
 
 test("a run folder names its files absolutely, so that it can go on from any folder", async () => {
   const dir = temporaryFolder();

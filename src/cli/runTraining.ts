@@ -1,11 +1,9 @@
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { type RunConfig, resolveConfig } from "../config/runConfig.ts";
 import { openOrPrepareData } from "../data/dataCache.ts";
-import { DATA_FILES, type PreparedData } from "../data/openData.ts";
-import type { JsonObject } from "../run/json.ts";
+import type { PreparedData } from "../data/openData.ts";
 import { lockRun } from "../run/lock.ts";
-import { cleanRun, createRun, openRun } from "../run/runFolder.ts";
+import { cleanRun, openRun } from "../run/runFolder.ts";
 import { trainRun } from "../train/trainRun.ts";
 import type { Output } from "./output.ts";
 import { showPreparation } from "./prepareProgress.ts";
@@ -29,20 +27,6 @@ export async function dataFor({ data }: RunConfig, output: Output): Promise<Prep
   } finally {
     preparation.done();
   }
-}
-
-/** Makes the run folder of a new run. Its configuration names its files absolutely and its vocabulary's size. */
-export function startRun(dir: string, config: RunConfig, data: PreparedData): void {
-  const sources = config.data.sources.map((source) => (source === "sotu" ? source : path.resolve(source)));
-  const { tokenizer } = config.data;
-  const absolute = tokenizer.kind === "file" ? { ...tokenizer, path: path.resolve(tokenizer.path) } : tokenizer;
-  const resolved: RunConfig = {
-    ...config,
-    data: { ...config.data, sources, tokenizer: absolute },
-    model: { ...config.model, vocabSize: data.tokenizer.vocabSize },
-  };
-  const tokenizerJson = readFileSync(path.join(data.dir, DATA_FILES.tokenizer), "utf8");
-  createRun(dir, { config: resolved as unknown as JsonObject, tokenizerJson });
 }
 
 /**

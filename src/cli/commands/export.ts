@@ -11,6 +11,7 @@ import {
 } from "../../export/quantizationLoss.ts";
 import { RULES } from "../../model/rules.ts";
 import { WEIGHT_FORMATS } from "../../model/weights.ts";
+import { packageVersion } from "../../run/provenance.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
 import { calibratedThresholds } from "../../run/thresholds.ts";
 import { chooseRule } from "../../sample/chooseRule.ts";
@@ -21,7 +22,6 @@ import type { Output } from "../output.ts";
 import { capacityOptions, checkpointOption, jsonOption, makeRuntime, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
 import { type ValidationText, validationText } from "../validationText.ts";
-import { packageVersion } from "../version.ts";
 
 const options = z.strictObject({
   out: z.string().describe("folder to write").meta({ value: "dir" }),

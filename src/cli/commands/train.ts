@@ -5,9 +5,10 @@ import { applyOverrides } from "../../config/overrides.ts";
 import { type RunInput, resolveConfig } from "../../config/runConfig.ts";
 import { readMetrics } from "../../run/metrics.ts";
 import { runPaths } from "../../run/runFolder.ts";
+import { startRun } from "../../train/startRun.ts";
 import { defineCommand } from "../command.ts";
 import { presetConfig, setOption } from "../runConfigOptions.ts";
-import { continueRun, dataFor, startRun } from "../runTraining.ts";
+import { continueRun, dataFor } from "../runTraining.ts";
 import { jsonOption, runtimeOptions, whole } from "../sharedOptions.ts";
 import { UsageError } from "../usage.ts";
 

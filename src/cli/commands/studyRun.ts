@@ -1,0 +1,102 @@
+import { availableParallelism } from "node:os";
+import { z } from "zod";
+import { countRun } from "../../study/plan.ts";
+import { runStudy } from "../../study/runStudy.ts";
+import type { WorkerEvent } from "../../study/studyWorker.ts";
+import { defineCommand } from "../command.ts";
+import { jsonOption, whole } from "../sharedOptions.ts";
+import { openStudy, stateOf } from "../study.ts";
+import { UsageError } from "../usage.ts";
+
+const CACHE_DIR = ".mod/data";
+
+export const studyRun = defineCommand({
+  description:
+    "Makes the runs of a study that are not done, several at a time, each a process of its own; those that were interrupted go on from their last checkpoints. One that fails is noted and left. Ctrl-C finishes the steps under way, saves and ends; more commands like this one, on this machine, share the work.",
+  arguments: [{ name: "study", description: "a study's folder, or its study.json" }],
+  options: z.strictObject({
+    workers: whole(1).optional().describe("runs at a time (default: one for each core)"),
+    threads: whole(1).default(1).describe("threads of each"),
+    only: z.array(z.string()).optional().describe("ids of the runs to make (default: all)").meta({ value: "id" }),
+    retryFailed: z.boolean().default(false).describe("also those that failed before"),
+    ...jsonOption,
+  }),
+  examples: ["mod study run studies/isoflop", "mod study run studies/isoflop --workers 1 --threads 2"],
+  async run({ args: [place], options: given, output }) {
+    const { threads, only, retryFailed } = given;
+    const { paths, planned, failed, data } = await openStudy(place!, output);
+    const strange = (only ?? []).filter((id) => !planned.some((run) => run.id === id));
+    if (strange.length > 0) throw new UsageError([`--only: the study has no run ${strange.join(", ")}`]);
+    const isAsked = ({ id }: { id: string }) => only?.includes(id) ?? true;
+    const isLeft = ({ id }: { id: string }) => {
+      const state = stateOf(id, paths, failed);
+      return state === "to do" || (state === "failed" && retryFailed);
+    };
+    const left = planned.filter((run) => isAsked(run) && isLeft(run)).map((run) => countRun(run, data));
+    data.close();
+    const counts = { finished: 0, failed: 0, interrupted: 0 };
+    if (left.length === 0) {
+      output.print("nothing is left to do");
+      return { ...counts, left: 0 };
+    }
+    const flopsOf = new Map(left.map(({ id, flops }) => [id, flops]));
+    const progress = new Map<string, number>();
+    const current = new Map<string, string>();
+    const line = output.progress(
+      "study",
+      [...flopsOf.values()].reduce((a, b) => a + b),
+    );
+    const onEvent = ({ id, kind, step, steps, error }: WorkerEvent): void => {
+      const share = kind === "finished" ? 1 : step / steps;
+      progress.set(id, share * (flopsOf.get(id) ?? 0));
+      if (kind === "started" || kind === "resumed" || kind === "step") current.set(id, `${Math.floor(100 * share)} %`);
+      else {
+        current.delete(id);
+        counts[kind]++;
+        const words = { finished: "done", failed: `failed: ${error}`, interrupted: `saved at step ${step}` }[kind];
+        line.note(`${id}: ${words} (${counts.finished + counts.failed} of ${left.length})`);
+      }
+      const under = [...current].map(([run, percent]) => `${run} ${percent}`).join(", ");
+      line.update(
+        [...progress.values()].reduce((a, b) => a + b),
+        under,
+      );
+    };
+    const stop = stopOnSignal(() => output.note("\nfinishing the steps under way; Ctrl-C again ends at once"));
+    try {
+      const workers = Math.min(left.length, given.workers ?? Math.max(1, Math.floor(availableParallelism() / threads)));
+      const ids = only === undefined ? {} : { only };
+      await runStudy({
+        ...{ paths, workers, threads, retryFailed, cacheDir: CACHE_DIR, onEvent, signal: stop.signal },
+        ...ids,
+      });
+    } finally {
+      stop.release();
+      line.done();
+    }
+    if (stop.signal.aborted) process.exitCode = 130;
+    else if (counts.failed > 0) process.exitCode = 1;
+    const remaining = left.length - counts.finished - counts.failed;
+    output.print(
+      `${counts.finished} runs done, ${counts.failed} failed, ${remaining} left; mod study report ${place} draws them`,
+    );
+    return { ...counts, left: remaining };
+  },
+});
+
+/** Ctrl-C, or the end asked for otherwise, aborts a signal; a second one ends the process. */
+function stopOnSignal(tell: () => void) {
+  const controller = new AbortController();
+  const interrupt = () => {
+    if (controller.signal.aborted) process.exit(130);
+    controller.abort();
+    tell();
+  };
+  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, interrupt);
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, interrupt);
+    },
+  };
+}
