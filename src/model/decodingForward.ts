@@ -11,14 +11,14 @@ import {
   placesAlong,
   reshape,
   rowsWhere,
-  slice,
+  split,
   type Tensor,
 } from "../graph/index.ts";
 import { type AttentionContext, attentionContext, type Cache, decodingContext, pastBias } from "./attention.ts";
 import { blockDelta, denseBlock } from "./block.ts";
 import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore } from "./causalRule.ts";
-import type { ModelConfig } from "./config.ts";
+import { derived, type ModelConfig } from "./config.ts";
 import type { ModLayerParameters, TransformerParameters } from "./parameters.ts";
 import { gated, gateOf, routerWeights } from "./router.ts";
 import { logitsOf } from "./transformer.ts";
@@ -38,7 +38,7 @@ export interface DecisionInputs {
 export interface DecodingResult {
   /** [B, V], after the last token of each sequence; or [B, T, V], after every token. */
   readonly logits: Tensor;
-  /** For each routed layer: which tokens went through, bool [rows]. */
+  /** For each routed layer: which tokens went through, bool [B, T]. */
   readonly routedThrough: readonly Tensor[];
   /** For each layer: keys and values of the tokens that it computed. */
   readonly caches: readonly Cache[];
@@ -136,6 +136,7 @@ function forward(
   attending: Attending,
 ): DecodingResult {
   let x = reshape(embed(parameters.embedding, tokens), [b, t, config.dModel]);
+  const decisions = layerDecisions(decision, [b, t], derived(config));
   const routedThrough: Tensor[] = [];
   const caches: Cache[] = [];
   for (const [layer, layerParameters] of parameters.layers.entries()) {
@@ -144,7 +145,8 @@ function forward(
       x = y;
       caches.push(cache);
     } else {
-      const result = routedBlock(layerParameters, x, decision, config, attending, layer, routedThrough.length);
+      const i = routedThrough.length;
+      const result = routedBlock(layerParameters, x, decisions[i]!, config, attending, layer, i);
       x = result.x;
       caches.push(result.cache);
       routedThrough.push(result.routedThrough);
@@ -161,7 +163,7 @@ function forward(
 function routedBlock(
   parameters: ModLayerParameters<Tensor>,
   x: Tensor,
-  { rule, thresholds, noise, budget }: DecisionInputs,
+  { rule, threshold, noise, budget }: LayerDecision,
   config: ModelConfig,
   attending: Attending,
   layer: number,
@@ -171,14 +173,13 @@ function routedBlock(
   if (routing.kind === "none") throw new Error("routedBlock: the model must have routing, got none");
   const [b, t] = x.shape as [Dim, Dim];
   const all = b === 1 ? t : b; // rows of tokens: one sequence, or one token of each
-  const ownNoise = noise && reshape(slice(noise, i, i + 1, 1), [b, t]);
-  const r = parameters.router === undefined ? ownNoise! : routerWeights(parameters.router, x); //   [B, T]
-  const score = causalScore(parameters, x, r, ownNoise, rule);
-  const wanted = greater(score, slice(thresholds!, i, i + 1, 1)); // [B, T]
-  const routedThrough = reshape(budget === undefined ? wanted : withinBudget(wanted, budget), [all]);
+  const r = parameters.router === undefined ? noise! : routerWeights(parameters.router, x); //      [B, T]
+  const score = causalScore(parameters, x, r, noise, rule);
+  const wanted = greater(score, threshold);
+  const routedThrough = budget === undefined ? wanted : withinBudget(wanted, budget);
 
   const count = `routed.${layer}`;
-  const rows = rowsWhere(routedThrough, count);
+  const rows = rowsWhere(reshape(routedThrough, [all]), count);
   const xRows = reshape(x, [all, dModel]);
   const [bRouted, tRouted] = attending.rowsShape(count);
   const xRouted = reshape(gatherRows(xRows, rows), [bRouted, tRouted, dModel]);
@@ -187,8 +188,33 @@ function routedBlock(
   const update = reshape(gated(gate, y), [count, dModel]);
   const xNext = reshape(addAtRows(xRows, rows, update), [b, t, dModel]);
 
-  const before = [x, r, routedThrough, ...attending.before(layer, i)];
+  // What decides is needed whichever branch is taken; r, where it does not decide, by the tokens that go through alone.
+  const before = [x, score, routedThrough, ...attending.before(layer, i)];
   const none = [keys, values].map(({ dtype, shape }) => empty(dtype, shape));
   const [xOut, ...cache] = ifElse(anyOf(routedThrough), before, [xNext, keys, values], [x, ...none]);
   return { x: xOut!, routedThrough, cache: { keys: cache[0]!, values: cache[1]! } };
+}
+
+/** What decides in one routed layer. */
+interface LayerDecision extends Pick<DecisionInputs, "rule" | "budget"> {
+  /** [B, 1] */
+  readonly threshold: Tensor;
+  /** [B, T] */
+  readonly noise?: Tensor;
+}
+
+/** Thresholds and noise of all routed layers, in one part for each. */
+function layerDecisions(
+  { rule, thresholds, noise, budget }: DecisionInputs,
+  [b, t]: readonly [Dim, Dim],
+  { nRouted }: { readonly nRouted: number },
+): LayerDecision[] {
+  const parts = (x: Tensor | undefined) => (x === undefined ? [] : split(x, Array(nRouted).fill(1), 1));
+  const ownThresholds = parts(thresholds); // [B, 1]
+  const ownNoise = parts(noise); //           [rows, 1]
+  return ownThresholds.map((threshold, i) => ({
+    ...{ rule, threshold },
+    ...(budget !== undefined && { budget }),
+    ...(noise !== undefined && { noise: b === 1 ? reshape(ownNoise[i]!, [b, t]) : ownNoise[i]! }),
+  }));
 }

@@ -43,7 +43,7 @@ export interface PrefillOptions {
  *
  * Inputs: `tokens` int32 [1, tokens]; with routed layers `thresholds` [1, R] and, where noise is read, `noise` [tokens, R];
  * and `others`.
- * Outputs: `logits` [1, V] after the last token, or [1, tokens, V] after every token; for each routed layer L `routedThrough.L` bool [tokens]; for each layer L
+ * Outputs: `logits` [1, V] after the last token, or [1, tokens, V] after every token; for each routed layer L `routedThrough.L` bool [1, tokens]; for each layer L
  * `newKeys.L` and `newValues.L`, [1, K, n, H] of the n tokens that it computed.
  */
 export function prefillGraph(
@@ -70,7 +70,7 @@ export function prefillGraph(
  * [batch, K, places, H], whose first places hold the earlier tokens that the layer computed; for each routed layer L `lengths.L`
  * int64 [batch], how many those are (in a dense layer: all, `positions`); with routed layers `thresholds` [batch, R], where infinity keeps a
  * sequence from being computed, and, where noise is read, `noise` [batch, R]; and `others`.
- * Outputs: `logits` [batch, V]; `routedThrough.L` bool [batch]; `newKeys.L` and `newValues.L` [n, K, 1, H], to be appended: n is
+ * Outputs: `logits` [batch, V]; `routedThrough.L` bool [batch, 1]; `newKeys.L` and `newValues.L` [n, K, 1, H], to be appended: n is
  * the batch in a dense layer, and in a routed one the sequences that went through, in their order.
  */
 export function stepGraph(

@@ -58,7 +58,9 @@ export function scaleOf(values: readonly number[], { kind, length, gap }: ScaleO
 
 function paddedRange(values: readonly number[], kind: AxisKind): [low: number, high: number] {
   const [low, high] = [Math.min(...values), Math.max(...values)];
-  const room = high > low ? PADDING * (high - low) : kind === "log" ? 0.5 : 0.1 * Math.abs(low) || 1;
+  const size = kind === "log" ? 1 : Math.max(Math.abs(low), Math.abs(high));
+  const isWide = high - low > ROUNDING * size;
+  const room = isWide ? PADDING * (high - low) : kind === "log" ? 0.5 : 0.1 * size || 1;
   return [low - room, high + room];
 }
 

@@ -1,6 +1,7 @@
 /** Charts as self-contained SVG: panels of points, curves and marks over linear or logarithmic axes, under one legend. */
 import { type Look, lookOf } from "./chartLooks.ts";
 import { type ChartPanel, type ChartSeries, PANEL, panelSvg } from "./chartPanel.ts";
+import { textWidth } from "./textWidth.ts";
 import { escapeXml } from "./xml.ts";
 
 export interface Chart {
@@ -26,8 +27,6 @@ const STYLE = [
 ].join("");
 const MARGIN = 20;
 const GAP = 22;
-/** Of a letter over the font size, a little above the mean of DejaVu Sans: nothing measures text here. */
-const LETTER = { normal: 0.6, bold: 0.69 };
 const TITLE_SIZE = 17;
 const LEGEND_SIZE = 11.5;
 const NOTE_SIZE = 10.5;
@@ -86,20 +85,20 @@ function legendItems(shown: readonly ChartSeries[], looks: ReadonlyMap<string, L
 function headSvg(title: string, items: readonly LegendItem[], notes: readonly string[], width: number) {
   const parts: string[] = [];
   let y = 0;
-  for (const line of wrap(title, width / TITLE_SIZE / LETTER.bold)) {
+  for (const line of wrap(title, (text) => textWidth(text, TITLE_SIZE, true) <= width)) {
     y += 20;
     parts.push(textSvg(line, y - 4, TITLE_SIZE, `class="chart-ink" font-weight="bold"`));
   }
   y += 6;
   let x = 0;
   for (const item of items) {
-    const itemWidth = SWATCH + item.name.length * LEGEND_SIZE * LETTER.normal + 18;
+    const itemWidth = SWATCH + textWidth(item.name, LEGEND_SIZE) + 18;
     if (x > 0 && x + itemWidth > width) [x, y] = [0, y + 20];
     parts.push(legendItemSvg(item, x, y + 10));
     x += itemWidth;
   }
   y += 26;
-  for (const line of notes.flatMap((note) => wrap(note, width / NOTE_SIZE / LETTER.normal))) {
+  for (const line of notes.flatMap((note) => wrap(note, (text) => textWidth(text, NOTE_SIZE) <= width))) {
     y += 15;
     parts.push(textSvg(line, y - 6, NOTE_SIZE, `class="chart-quiet"`));
   }
@@ -121,12 +120,12 @@ function legendItemSvg({ name, look, hasPoints, hasCurve }: LegendItem, x: numbe
 const textSvg = (text: string, y: number, size: number, attributes: string): string =>
   `<text ${attributes} x="0" y="${y}" font-size="${size}">${escapeXml(text)}</text>`;
 
-/** Lines of at most `letters`, broken between words; a word that is longer stays whole. */
-function wrap(text: string, letters: number): string[] {
+/** Lines that fit, broken between words; a word that does not fit stays whole. */
+function wrap(text: string, fits: (line: string) => boolean): string[] {
   const lines: string[] = [];
   for (const word of text.split(" ")) {
     const longer = `${lines.at(-1) ?? ""} ${word}`;
-    if (lines.length > 0 && longer.length <= letters) lines[lines.length - 1] = longer;
+    if (lines.length > 0 && fits(longer)) lines[lines.length - 1] = longer;
     else lines.push(word);
   }
   return lines;

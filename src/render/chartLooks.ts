@@ -30,7 +30,7 @@ export const lookOf = (index: number): Look => ({
 });
 
 /** Path of a five-pointed star about the origin. */
-export const STAR = starPath(9, 4);
+export const STAR = starPath(7.5, 3.3);
 
 function starPath(outer: number, inner: number): string {
   const corners = Array.from({ length: 10 }, (_, i) => {

@@ -59,6 +59,8 @@ class SessionExecutor implements Executor {
   readonly #session: ort.InferenceSession;
   readonly #definition: GraphDefinition;
   readonly #profiling: boolean;
+  /** Of tensors that are fed again, such as parameters and caches: making one takes longer than finding it. */
+  readonly #known = new WeakMap<HostTensor, ort.Tensor>();
 
   constructor(session: ort.InferenceSession, definition: GraphDefinition, profiling: boolean) {
     this.#session = session;
@@ -71,7 +73,7 @@ class SessionExecutor implements Executor {
     for (const name of Object.keys(this.#definition.inputs)) {
       const tensor = feeds[name];
       if (tensor === undefined) throw new Error(`runtime: graph "${this.#definition.name}" needs the input "${name}"`);
-      inputs[name] = toOrt(tensor);
+      inputs[name] = this.#ortTensor(tensor);
     }
     const fetches: Record<string, ort.Tensor | null> = {};
     for (const name of Object.keys(this.#definition.outputs)) {
@@ -79,6 +81,14 @@ class SessionExecutor implements Executor {
     }
     const results = await this.#session.run(inputs, fetches);
     return Object.fromEntries(Object.keys(fetches).map((name) => [name, into[name] ?? fromOrt(results[name]!)]));
+  }
+
+  #ortTensor(tensor: HostTensor): ort.Tensor {
+    const known = this.#known.get(tensor);
+    if (known !== undefined) return known;
+    const made = toOrt(tensor);
+    this.#known.set(tensor, made);
+    return made;
   }
 
   async dispose(): Promise<void> {

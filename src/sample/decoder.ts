@@ -46,6 +46,8 @@ export class Decoder {
   readonly #rule: CausalRule;
   readonly #thresholds: Float32Array;
   readonly #budget: number;
+  /** Numbers of the routed layers. */
+  readonly #routed: readonly number[];
   readonly #prefill: Executor;
   readonly #step: Executor;
   readonly #caches: readonly LayerCache[];
@@ -70,6 +72,7 @@ export class Decoder {
       (_, i) => thresholds?.[i] ?? causalThreshold(rule, capacityRatio),
     );
     this.#budget = budget;
+    this.#routed = routedLayers(model);
     this.#prefill = executors.prefill;
     this.#step = executors.step;
     this.#caches = layerKinds(model).map(() => new LayerCache(nKvHead, headDim));
@@ -144,8 +147,8 @@ export class Decoder {
     const outputs = await this.#step.run(this.#stepFeeds(tokens));
     const all = this.#sequences.map((_, i) => i);
     for (const [layer, cache] of this.#caches.entries()) {
-      const routed = outputs[`routedThrough.${layer}`]?.data as Uint8Array | undefined;
-      const computed = routed === undefined ? all : all.filter((i) => routed[i] === 1);
+      const through = outputs[`routedThrough.${layer}`]?.data as Uint8Array | undefined;
+      const computed = through === undefined ? all : all.filter((i) => through[i] === 1);
       if (computed.length > 0) cache.append(computed, outputs[`newKeys.${layer}`]!, outputs[`newValues.${layer}`]!);
     }
     for (const sequence of this.#sequences) sequence.length++;
@@ -184,19 +187,23 @@ export class Decoder {
     for (const [layer, cache] of this.#caches.entries()) {
       feeds[`keys.${layer}`] = cache.keys;
       feeds[`values.${layer}`] = cache.values;
-      feeds[`lengths.${layer}`] = int64(cache.lengths);
     }
+    for (const layer of this.#routed) feeds[`lengths.${layer}`] = int64(this.#caches[layer]!.lengths);
     return feeds;
   }
 
   /** The thresholds of each sequence, [B, R]; infinite where a layer has computed as many tokens as it may. */
   #stepThresholds(): Float32Array {
-    const routed = routedLayers(this.#model);
-    return Float32Array.from({ length: this.#sequences.length * routed.length }, (_, place) => {
-      const [i, layer] = [Math.floor(place / routed.length), place % routed.length];
-      const allowed = allowance(this.#budget, this.#sequences[i]!.length + 1);
-      return this.#caches[routed[layer]!]!.lengths[i]! < allowed ? this.#thresholds[layer]! : Number.POSITIVE_INFINITY;
-    });
+    const thresholds = new Float32Array(this.#sequences.length * this.#nRouted);
+    for (const [i, { length }] of this.#sequences.entries()) {
+      thresholds.set(this.#thresholds, i * this.#nRouted);
+      if (this.#budget === Number.POSITIVE_INFINITY) continue;
+      const allowed = allowance(this.#budget, length + 1);
+      for (const [j, layer] of this.#routed.entries()) {
+        if (this.#caches[layer]!.lengths[i]! >= allowed) thresholds[i * this.#nRouted + j] = Number.POSITIVE_INFINITY;
+      }
+    }
+    return thresholds;
   }
 
   /** The noise of each sequence's next position, [B, R]. */
@@ -216,7 +223,7 @@ export class Decoder {
   }
 
   #result(outputs: HostTensors): StepOutput {
-    const routed = layerKinds(this.#model).flatMap((_, layer) => outputs[`routedThrough.${layer}`] ?? []);
-    return { logits: floats(outputs, "logits"), routedThrough: routed.map(({ data }) => data as Uint8Array) };
+    const routedThrough = this.#routed.map((layer) => outputs[`routedThrough.${layer}`]!.data as Uint8Array);
+    return { logits: floats(outputs, "logits"), routedThrough };
   }
 }

@@ -14,6 +14,7 @@ export class LayerCache {
   #places = 0;
   /** Tokens of each sequence. */
   readonly #lengths: number[] = [];
+  #viewed: { readonly keys: HostTensor; readonly values: HostTensor } | undefined;
 
   constructor(heads: number, headDim: number) {
     this.#heads = heads;
@@ -28,12 +29,14 @@ export class LayerCache {
     return this.#keys.byteLength + this.#values.byteLength;
   }
 
+  /** [sequences, K, places, H]; the same object as long as the memory is the same. */
   get keys(): HostTensor {
-    return this.#view(this.#keys);
+    return this.#views().keys;
   }
 
+  /** Likewise. */
   get values(): HostTensor {
-    return this.#view(this.#values);
+    return this.#views().values;
   }
 
   /** A new last sequence, with what a prompt left: keys and values [1, K, n, H]. */
@@ -41,6 +44,7 @@ export class LayerCache {
     const length = keys.shape[2]!;
     const sequence = this.#lengths.length;
     this.#lengths.push(0);
+    this.#viewed = undefined;
     this.#reserve(sequence + 1, length + 1);
     for (let head = 0; head < this.#heads; head++) {
       const start = head * length * this.#headDim;
@@ -68,7 +72,9 @@ export class LayerCache {
       }
     }
     // Room for the next token, so that a step can always be fed.
-    this.#reserve(this.#lengths.length, Math.max(...this.#lengths) + 1);
+    let longest = 0;
+    for (const sequence of sequences) longest = Math.max(longest, this.#lengths[sequence]!);
+    this.#reserve(this.#lengths.length, longest + 1);
   }
 
   /** Ends a sequence; the last one takes its place. */
@@ -78,6 +84,7 @@ export class LayerCache {
     for (const array of [this.#keys, this.#values]) array.copyWithin(sequence * size, last * size, (last + 1) * size);
     this.#lengths[sequence] = this.#lengths[last]!;
     this.#lengths.pop();
+    this.#viewed = undefined;
     if (this.#lengths.length === 0) this.#release();
   }
 
@@ -92,20 +99,21 @@ export class LayerCache {
   #offset = (sequence: number, head: number, place: number): number =>
     ((sequence * this.#heads + head) * this.#places + place) * this.#headDim;
 
-  #view(array: Float32Array): HostTensor {
-    const shape = [this.#lengths.length, this.#heads, this.#places, this.#headDim];
-    return float32(
-      shape,
-      array.subarray(
-        0,
-        shape.reduce((a, b) => a * b),
-      ),
-    );
+  /** Made anew where sequences come or go, or memory is allotted: a step that only appends is fed the same tensors again. */
+  #views(): { readonly keys: HostTensor; readonly values: HostTensor } {
+    if (this.#viewed === undefined) {
+      const shape = [this.#lengths.length, this.#heads, this.#places, this.#headDim];
+      const size = shape.reduce((a, b) => a * b);
+      const view = (array: Float32Array) => float32(shape, array.subarray(0, size));
+      this.#viewed = { keys: view(this.#keys), values: view(this.#values) };
+    }
+    return this.#viewed;
   }
 
   /** Makes room for so many sequences and places; what is there is kept. */
   #reserve(sequences: number, places: number): void {
     if (sequences <= this.#sequences && places <= this.#places) return;
+    this.#viewed = undefined;
     const old = { keys: this.#keys, values: this.#values, places: this.#places };
     // Sequences may come one by one: room grows by half, so that each is moved a few times only.
     if (sequences > this.#sequences) this.#sequences = Math.max(sequences, Math.floor(1.5 * this.#sequences));

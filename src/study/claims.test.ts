@@ -101,6 +101,17 @@ test("a candidate that is better at its best size than a bracketed baseline is b
   expect(claim(resultsOf({ ...BOWLS, mod: [2.2, 2_000_000] }), "loss").verdict).toBe("open");
 });
 
+test("a minimum that other seeds would not bracket decides nothing", () => {
+  // Lowest just below the largest size: the draws beyond it are cut off there, and lie all on one side.
+  const results = resultsOf({ ...BOWLS, mod: [1.95, 1_600_000] }, 0.01).map((result) =>
+    result.family === "vanilla" ? { ...result, parameters: 4 * result.parameters } : result,
+  );
+  const { verdict, notes, estimate } = claim(results, "parameters");
+  expect(estimate!.interval!.high).toBeLessThan(1);
+  expect(verdict).toBe("open");
+  expect(notes.join()).toMatch(/mod: minimum bracketed in only \d+ % of the draws/);
+});
+
 test("one seed of each size leaves all open", () => {
   const results = resultsOf().filter(({ seed }) => seed === 0);
   const { verdict, estimate, notes } = claim(results, "loss");

@@ -1,5 +1,5 @@
 import { type Cell, runsOf } from "./cells.ts";
-import { type Estimate, estimate, type FamilyFit } from "./fit.ts";
+import { type Estimate, estimate, type FamilyFit, isBracketed } from "./fit.ts";
 import { bestOf, fewestParametersFor, forwardFlopsAt, lossAtForwardFlops, type Minimum } from "./minimum.ts";
 import { mean } from "./statistics.ts";
 import type { Study } from "./studySchema.ts";
@@ -59,7 +59,7 @@ interface Comparison {
   readonly isDifference: boolean;
   /** What the paper says of the number; null: nothing that could be judged. */
   readonly paper: { readonly is: "below" | "above"; readonly than: number } | null;
-  /** A size that was not run can only be better than the best that was: some verdicts hold all the same. */
+  /** Whose minima must be bracketed. A size that was not run can only be better than the best that was, so not all need be. */
   readonly supportNeeds: readonly (keyof Pair)[];
   readonly contradictionNeeds: readonly (keyof Pair)[];
 }
@@ -107,8 +107,6 @@ const COMPARISONS: Readonly<Record<Exclude<ClaimKind, "causal">, Comparison>> = 
     contradictionNeeds: [],
   },
 };
-
-const SURE = 0.95;
 
 /** The table of claims: for each candidate of `study.compare` every kind at every budget. Empty if the study compares nothing. */
 export function claimsOf(study: Study, fits: readonly FamilyFit[]): Claim[] {
@@ -158,11 +156,11 @@ function verdictOf({ paper, ...needs }: Comparison, pair: Pair, found: Estimate 
   if (paper === null) return "shown";
   if (found.interval === null || [pair.candidate, pair.other].some(isJudgedByTopk)) return "open";
   const { low, high } = found.interval;
-  const isBracketed = (role: keyof Pair) => pair[role].minimum!.bracketed;
+  const hold = (roles: readonly (keyof Pair)[]) => roles.every((role) => isBracketed(pair[role]));
   const [isBelow, isAbove] = [high < paper.than, low > paper.than];
   const [agrees, disagrees] = paper.is === "below" ? [isBelow, isAbove] : [isAbove, isBelow];
-  if (agrees && needs.supportNeeds.every(isBracketed)) return "supported";
-  return disagrees && needs.contradictionNeeds.every(isBracketed) ? "contradicted" : "open";
+  if (agrees && hold(needs.supportNeeds)) return "supported";
+  return disagrees && hold(needs.contradictionNeeds) ? "contradicted" : "open";
 }
 
 /** Forward FLOPs per token of the smallest candidate whose fitted loss is not above the other's minimum; Infinity: none. */
@@ -180,8 +178,8 @@ function notesOf(fit: FamilyFit): string[] {
   if (minimum === null) notes.push(`${family}: ${sizes.length} sizes, and a minimum takes three`);
   else if (!minimum.bracketed)
     notes.push(`${family}: minimum not bracketed, its best size ${bestOf(sizes).size} stands in`);
-  else if (intervals !== null && intervals.bracketedShare < SURE)
-    notes.push(`${family}: bracketed in ${Math.round(100 * intervals.bracketedShare)} % of the draws`);
+  else if (!isBracketed(fit))
+    notes.push(`${family}: minimum bracketed in only ${Math.round(100 * intervals!.bracketedShare)} % of the draws`);
   if (isJudgedByTopk(fit)) notes.push(`${family}: trained for no causal rule, its top-k loss sees the future`);
   return notes;
 }

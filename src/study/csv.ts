@@ -1,5 +1,6 @@
 import { runsOf } from "./cells.ts";
 import { bitsPerByte, type FamilyFit } from "./fit.ts";
+import { misfit } from "./minimum.ts";
 import type { RunResult } from "./runResult.ts";
 import type { Interval } from "./statistics.ts";
 
@@ -34,6 +35,7 @@ function minimumRow(fit: FamilyFit): Row {
     ...measure("forwardFlopsPerToken", minimum?.forwardFlopsPerToken, intervals?.forwardFlopsPerToken),
     ...measure("lossNats", minimum?.lossNats, intervals?.lossNats),
     ...measure("bitsPerByte", minimum === null ? undefined : bits(minimum.lossNats), inBits),
+    misfitNats: minimum === null ? null : misfit(minimum, sizes),
   };
 }
 

@@ -1,4 +1,5 @@
 import { fitParabola, lowestAt, type Parabola, placesOf, valueAt } from "./parabola.ts";
+import { mean } from "./statistics.ts";
 
 /** A size as it is fitted. */
 export interface SizeLoss {
@@ -43,6 +44,12 @@ export function minimumOf(sizes: readonly SizeLoss[]): Minimum | null {
   const parameters = Math.exp(place);
   const forwardFlopsPerToken = forwardFlopsAt(sizes, parameters);
   return { bracketed: true, parameters, forwardFlopsPerToken, lossNats: valueAt(overParameters, place), ...fits };
+}
+
+/** How far the sizes' losses lie from the parabola, root mean square, nats a token: what no interval over seeds holds. */
+export function misfit({ overParameters }: Minimum, sizes: readonly Omit<SizeLoss, "weight">[]): number {
+  const squares = sizes.map((size) => (size.lossNats - valueAt(overParameters, Math.log(size.parameters))) ** 2);
+  return Math.sqrt(mean(squares));
 }
 
 /** The size of the lowest mean loss. */

@@ -1,4 +1,4 @@
-import { type Estimate, estimate, type FamilyFit } from "./fit.ts";
+import { type Estimate, estimate, type FamilyFit, isBracketed } from "./fit.ts";
 import { groupBy } from "./groupBy.ts";
 import type { Minimum } from "./minimum.ts";
 import { mean } from "./statistics.ts";
@@ -36,7 +36,7 @@ export interface FamilyPowerLaw {
 
 /** Power laws of the families that have bracketed minima at three budgets or more. */
 export function powerLawsOf(fits: readonly FamilyFit[]): FamilyPowerLaw[] {
-  const found = fits.filter(({ minimum }) => minimum?.bracketed);
+  const found = fits.filter(isBracketed);
   return [...groupBy(found, ({ family }) => family)].flatMap(([family, same]) =>
     LAW_QUANTITIES.flatMap((quantity) => {
       const lawOf = (minima: readonly Minimum[]) =>

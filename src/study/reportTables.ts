@@ -1,9 +1,9 @@
 import { shortNumber } from "../render/shortNumber.ts";
 import { type Cell, runsOf } from "./cells.ts";
 import type { Claim, Verdict } from "./claims.ts";
-import { bitsPerByte, type FamilyFit } from "./fit.ts";
+import { bitsPerByte, type FamilyFit, isBracketed } from "./fit.ts";
 import { type HtmlCell, htmlTable } from "./html.ts";
-import { bestOf } from "./minimum.ts";
+import { bestOf, misfit } from "./minimum.ts";
 import { budgetText } from "./plan.ts";
 import type { FamilyPowerLaw, LawQuantity } from "./powerLaw.ts";
 import { realisedCapacity } from "./realisedCapacity.ts";
@@ -35,24 +35,41 @@ export function claimTable(claims: readonly Claim[]): string {
 
 export function minimaTable(fits: readonly FamilyFit[]): string {
   return htmlTable(
-    ["budget", "family", "runs", "sizes", "minimum", "loss, nats", "bits/byte", "parameters", "forward FLOPs/token"],
+    [
+      "budget",
+      "family",
+      "runs",
+      "sizes",
+      "minimum",
+      "loss, nats",
+      "bits/byte",
+      "parameters",
+      "forward FLOPs/token",
+      "misfit, nats",
+    ],
     fits.map((fit) => {
       const { budget, family, sizes, planned, minimum, intervals } = fit;
       const runs = runsOf(fit);
       const state = [budgetText(budget), family, `${runs.length} of ${planned}`, String(sizes.length)];
-      if (minimum === null) return [...state, "not measured: three sizes are needed", "", "", "", ""];
+      if (minimum === null) return [...state, "not measured: three sizes are needed", "", "", "", "", ""];
       const { bracketed, lossNats, parameters, forwardFlopsPerToken } = minimum;
       const count = (value: number) => shortNumber(value);
       return [
-        ...[...state, bracketed ? "bracketed" : `not bracketed; best size: ${bestOf(sizes).size}`],
+        ...[...state, bracketingText(fit)],
         withInterval(lossNats, intervals?.lossNats ?? null, loss),
         bitsPerByte(lossNats, runs[0]!).toFixed(4),
         // The best size says nothing of where a minimum may lie.
         withInterval(parameters, (bracketed && intervals?.parameters) || null, count),
         withInterval(forwardFlopsPerToken, (bracketed && intervals?.forwardFlopsPerToken) || null, count),
+        misfit(minimum, sizes).toFixed(4),
       ];
     }),
   );
+}
+
+function bracketingText(fit: FamilyFit): string {
+  if (!fit.minimum!.bracketed) return `not bracketed; best size: ${bestOf(fit.sizes).size}`;
+  return isBracketed(fit) ? "bracketed" : `bracketed in ${percent(fit.intervals!.bracketedShare)} of the draws`;
 }
 
 const QUANTITY_WORDS: Readonly<Record<LawQuantity, string>> = {

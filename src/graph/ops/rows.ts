@@ -149,16 +149,16 @@ const rowsWhereOperation: Operation<{ count: string }> = {
   },
 };
 
-/** Whether a mask holds anywhere: bool [...] -> bool [1]. No gradient. */
+/** Whether a mask holds anywhere: bool [...] -> bool []. No gradient. */
 export const anyOf = (mask: Tensor): Tensor => applyOne(anyOfOperation, [mask], {});
 
 const anyOfOperation: Operation<object> = {
   name: "anyOf",
-  infer: () => [{ dtype: "bool", shape: [1] }],
-  emit: (emitter, _, [mask]) => {
+  infer: () => [{ dtype: "bool", shape: [] }],
+  emit: (emitter, { inputs: [x] }, [mask]) => {
     const [ones] = emitter.add("Cast", [mask!], { attributes: { to: ELEMENT_TYPE.int32 } });
-    const [row] = emitter.add("Reshape", [ones!, emitter.ints([1, -1])]);
-    const [largest] = emitter.add("ReduceMax", [row!], { attributes: { axes: [1], keepdims: 0 } });
+    const axes = x!.shape.map((_, axis) => axis);
+    const [largest] = emitter.add("ReduceMax", [ones!], { attributes: { axes, keepdims: 0 } });
     return emitter.add("Cast", [largest!], { attributes: { to: ELEMENT_TYPE.bool } });
   },
 };
