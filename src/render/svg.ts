@@ -8,7 +8,8 @@ import {
   rowsFromTop,
   shareText,
 } from "./routingMap.ts";
-import { displayWidth, escapeUnprintable, visibleToken } from "./tokenText.ts";
+import { displayWidth, visibleToken } from "./tokenText.ts";
+import { escapeXml } from "./xml.ts";
 
 export interface SvgStyle {
   /** Largest width in pixels; the picture is narrower where its panels are. Default 1200. */
@@ -180,8 +181,4 @@ function legendSvg(map: RoutingMap, y: number): string {
   });
   const note = `<text x="${MARGIN}" y="${y + 33}" fill="${COLOR.faint}">${NOTE}</text>`;
   return `<g font-size="11" fill="${COLOR.quiet}">${parts.join("")}${note}</g>`;
-}
-
-function escapeXml(text: string): string {
-  return escapeUnprintable(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
 }

@@ -175,7 +175,7 @@ function notesOf(fit: FamilyFit): string[] {
   const { family, sizes, planned, minimum, intervals } = fit;
   const done = runsOf(fit).length;
   const notes = done < planned || planned === 0 ? [`${family}: ${done} of ${planned} runs`] : [];
-  if (minimum === null) notes.push(`${family}: ${sizes.length} sizes, and a minimum takes three`);
+  if (minimum === null) notes.push(`${family}: a minimum takes three sizes, there are ${sizes.length}`);
   else if (!minimum.bracketed)
     notes.push(`${family}: minimum not bracketed, its best size ${bestOf(sizes).size} stands in`);
   else if (!isBracketed(fit))
@@ -215,6 +215,6 @@ function causalClaim(fit: FamilyFit): Claim {
       most === null ? null : { value: value / (mean(pairs.map(({ lossNats }) => lossNats)) - value), interval: null },
     verdict: most === null ? "not measured" : "shown",
     notes:
-      most === null ? notesOf(fit) : [`${pairs.length} runs`, `at most ${most.cost.toFixed(4)} nats, in ${most.id}`],
+      most === null ? notesOf(fit) : [`at most ${most.cost.toFixed(4)} nats, in ${most.id}`, `${pairs.length} runs`],
   };
 }

@@ -115,7 +115,7 @@ test.each([
   ["three seeds of every size", [3, 3, 3, 3]],
   ["one seed but for two sizes, of three", [1, 3, 3, 1]],
   ["one seed but for one size, of two", [1, 2, 1, 1]],
-])("with %s a 95 %% interval holds the truth about as often", (_, counts) => {
+])("intervals hold the truth as often as they say, with %s", (_, counts) => {
   const study = syntheticStudy({ ...SMALL, seeds: [0, 1, 2] });
   const trials = 200;
   const hits = Array.from({ length: trials }, (_, trial) => {

@@ -74,7 +74,7 @@ const SURE = 0.95;
 
 /** Whether a minimum lies between the sizes that were run, and would under other seeds too, as far as that is known. */
 export const isBracketed = ({ minimum, intervals }: FamilyFit): boolean =>
-  minimum !== null && minimum.bracketed && (intervals?.bracketedShare ?? 1) >= SURE;
+  minimum?.bracketed === true && (intervals?.bracketedShare ?? 1) >= SURE;
 
 /** Bits per byte of a loss, on the text that the study's runs were evaluated on. */
 export function bitsPerByte(lossNats: number, { validationTokens, validationBytes }: RunResult): number {

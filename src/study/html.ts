@@ -5,7 +5,7 @@ export type HtmlCell = string | { readonly text: string; readonly className: str
 
 /** A table that scrolls where it is too wide; columns of numbers are set to the right. */
 export function htmlTable(headings: readonly string[], rows: readonly (readonly HtmlCell[])[]): string {
-  const isNumber = headings.map((_, i) => rows.every((row) => /^([-−+]?[\d.].*|none.*|)$/.test(textOf(row[i]!))));
+  const isNumber = headings.map((_, i) => isNumeric(rows.map((row) => textOf(row[i]!))));
   const attribute = (i: number) => (isNumber[i] ? ' class="number"' : "");
   const head = headings.map((heading, i) => `<th scope="col"${attribute(i)}>${escapeXml(heading)}</th>`).join("");
   const body = rows.map(
@@ -13,6 +13,11 @@ export function htmlTable(headings: readonly string[], rows: readonly (readonly 
   );
   return `<div class="wide"><table>\n<thead><tr>${head}</tr></thead>\n<tbody>\n${body.join("\n")}\n</tbody>\n</table></div>`;
 }
+
+const isNumeric = (texts: readonly string[]): boolean => {
+  const given = texts.filter((text) => text !== "");
+  return given.length > 0 && given.every((text) => /^([-−+]?[\d.]|none)/.test(text));
+};
 
 const textOf = (cell: HtmlCell): string => (typeof cell === "string" ? cell : cell.text);
 

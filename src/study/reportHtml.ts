@@ -54,16 +54,14 @@ export function reportHtml(page: ReportPage): string {
 }
 
 function resultSections({ fits, claims, powerLaws, figures }: ReportPage): string[] {
+  const claimed =
+    claims.length === 0 ? [paragraph("The study compares nothing.")] : [claimTable(claims), paragraph(CLAIMS_NOTE)];
   const laws =
     powerLaws.length === 0
       ? paragraph("A power law takes bracketed minima of a family at three budgets.")
       : powerLawTable(powerLaws);
   return [
-    section(
-      "Claims",
-      claims.length === 0 ? paragraph("The study compares nothing.") : claimTable(claims),
-      paragraph(CLAIMS_NOTE),
-    ),
+    section("Claims", ...claimed),
     section("Figures", ...figures.map(figureHtml)),
     section("Minima", minimaTable(fits), paragraph(MINIMA_NOTE)),
     section("Growth with the budget C", laws),

@@ -30,7 +30,7 @@ export const CLAIM_WORDS: Readonly<Record<ClaimKind, ClaimWords>> = {
     text: nats,
   },
   forwardFlops: {
-    measure: (candidate, other) => `forward FLOPs of the smallest ${candidate} as good as the best ${other} / its own`,
+    measure: (candidate, other) => `smallest ${candidate} as good as the best ${other}: its forward FLOPs / ${other}'s`,
     paper: "down to 0.5",
     text: ratio,
   },

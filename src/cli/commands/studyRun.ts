@@ -2,10 +2,10 @@ import { availableParallelism } from "node:os";
 import { z } from "zod";
 import { countRun } from "../../study/plan.ts";
 import { runStudy } from "../../study/runStudy.ts";
-import type { WorkerEvent } from "../../study/studyWorker.ts";
 import { defineCommand } from "../command.ts";
 import { jsonOption, whole } from "../sharedOptions.ts";
 import { openStudy, stateOf } from "../study.ts";
+import { StudyProgress } from "../studyProgress.ts";
 import { UsageError } from "../usage.ts";
 
 const CACHE_DIR = ".mod/data";
@@ -34,46 +34,25 @@ export const studyRun = defineCommand({
     };
     const left = planned.filter((run) => isAsked(run) && isLeft(run)).map((run) => countRun(run, data));
     data.close();
-    const counts = { finished: 0, failed: 0, interrupted: 0 };
     if (left.length === 0) {
       output.print("nothing is left to do");
-      return { ...counts, left: 0 };
+      return { finished: 0, failed: 0, interrupted: 0, left: 0 };
     }
-    const flopsOf = new Map(left.map(({ id, flops }) => [id, flops]));
-    const progress = new Map<string, number>();
-    const current = new Map<string, string>();
-    const line = output.progress(
-      "study",
-      [...flopsOf.values()].reduce((a, b) => a + b),
-    );
-    const onEvent = ({ id, kind, step, steps, error }: WorkerEvent): void => {
-      const share = kind === "finished" ? 1 : step / steps;
-      progress.set(id, share * (flopsOf.get(id) ?? 0));
-      if (kind === "started" || kind === "resumed" || kind === "step") current.set(id, `${Math.floor(100 * share)} %`);
-      else {
-        current.delete(id);
-        counts[kind]++;
-        const words = { finished: "done", failed: `failed: ${error}`, interrupted: `saved at step ${step}` }[kind];
-        line.note(`${id}: ${words} (${counts.finished + counts.failed} of ${left.length})`);
-      }
-      const under = [...current].map(([run, percent]) => `${run} ${percent}`).join(", ");
-      line.update(
-        [...progress.values()].reduce((a, b) => a + b),
-        under,
-      );
-    };
+    const progress = new StudyProgress(left, output);
     const stop = stopOnSignal(() => output.note("\nfinishing the steps under way; Ctrl-C again ends at once"));
     try {
       const workers = Math.min(left.length, given.workers ?? Math.max(1, Math.floor(availableParallelism() / threads)));
       const ids = only === undefined ? {} : { only };
       await runStudy({
-        ...{ paths, workers, threads, retryFailed, cacheDir: CACHE_DIR, onEvent, signal: stop.signal },
+        ...{ paths, workers, threads, retryFailed, cacheDir: CACHE_DIR, signal: stop.signal },
+        onEvent: (event) => progress.show(event),
         ...ids,
       });
     } finally {
       stop.release();
-      line.done();
+      progress.done();
     }
+    const { counts } = progress;
     if (stop.signal.aborted) process.exitCode = 130;
     else if (counts.failed > 0) process.exitCode = 1;
     const remaining = left.length - counts.finished - counts.failed;
