@@ -49,6 +49,11 @@ export {
 } from "./sample/languageModel.ts";
 export { type LoadOptions, loadModel } from "./sample/loadModel.ts";
 export { routingOf } from "./sample/routingOf.ts";
+export { fitStudy } from "./study/fit.ts";
+export { planStudy } from "./study/plan.ts";
+export { writeReport } from "./study/report.ts";
+export { readResults } from "./study/results.ts";
+export { readStudy, type Study, type StudyInput } from "./study/studySchema.ts";
 export { type CalibrateOptions, calibrateThresholds } from "./train/calibrate.ts";
 export { type EvaluationResult, Evaluator, type ScoredToken } from "./train/evaluate.ts";
 export { gradientGraph } from "./train/graphs.ts";
