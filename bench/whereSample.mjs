@@ -11,6 +11,7 @@ import path from "node:path";
 import { parseArgs } from "node:util";
 import { timeProducts } from "../dist/bench/products.js";
 import { productsMs } from "../dist/bench/sampleLimit.js";
+import { meanStep } from "../dist/bench/sampleReport.js";
 import { modelConfig, sampleSettingsOf } from "../dist/bench/shapes.js";
 import { median } from "../dist/bench/statistics.js";
 import { nodeRuntime } from "../dist/index.js";
@@ -70,7 +71,7 @@ async function decode(model, parameters, rule, runtime) {
     for (const [through] of routedThrough) rows[through]++;
   }
   await decoder.dispose();
-  return { ms: times.slice(8).reduce((a, b) => a + b) / (times.length - 8), rows };
+  return { times: times.slice(8), rows };
 }
 
 /** Of the graph's time beside products with weights: the share of each part. */
@@ -135,13 +136,13 @@ for (const shape of ["8x256", "8x512", "12x768"]) {
     let routed = [];
     for (let round = 0; round < 5; round++) {
       spent.ms = [];
-      const { ms, rows: counted } = await decode(model, parameters, rule, runtime);
-      times.push(ms);
-      graphs.push(spent.ms.slice(-(tokens - 8)).reduce((a, b) => a + b) / (tokens - 8));
+      const { times: ofRound, rows: counted } = await decode(model, parameters, rule, runtime);
+      times.push(ofRound);
+      graphs.push(spent.ms.slice(-ofRound.length));
       routed = name === "dense" ? [] : counted;
       limits.push(productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed));
     }
-    const [stepMs, graphMs] = [median(times), median(graphs)];
+    const [stepMs, graphMs] = [meanStep(times, median), meanStep(graphs, median)];
     const shares = await profile(model, parameters, rule);
     const limitMs = median(limits);
     const parts = { "products with weights": limitMs };

@@ -292,15 +292,16 @@ def generate(new, on_logits=lambda logits: None):
     position, end = PROMPT, PROMPT + new - 1
     while position < end:
         begin, position = position, min(position + SEGMENT_STEPS, end)
-        started = time.perf_counter()
+        times = []
         for place in range(begin, position):
+            started = time.perf_counter()
             logits = step_pass(tokens, place)
             tokens = logits.argmax(-1)
+            times.append(1000 * (time.perf_counter() - started))
             on_logits(logits)
         yield {
             "firstTokenMs": first,
-            "steps": position - begin,
-            "ms": 1000 * (time.perf_counter() - started),
+            "stepMs": times,
             "isLast": position == end,
             "kvMiB": sum(x.numel() * x.element_size() for cache in caches for x in (cache.keys, cache.values)) / 2**20,
             "routedRows": routed_rows(begin, position),
@@ -316,8 +317,7 @@ def routed_rows(begin, end):
 
 @torch.inference_mode()
 def trial():
-    segments = list(generate(TRIAL_TOKENS))
-    return {"msPerToken": sum(each["ms"] for each in segments) / sum(each["steps"] for each in segments)}
+    return {"stepMs": [ms for each in generate(TRIAL_TOKENS) for ms in each["stepMs"]]}
 
 
 def generations():

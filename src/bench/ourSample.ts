@@ -46,28 +46,26 @@ async function* generate(tokens: number): AsyncGenerator<Segment, void, undefine
   for (let left = tokens - 1; left > 0; ) {
     const steps = Math.min(left, SEGMENT_STEPS);
     const routedRows: number[] = settings.model === "dense" ? [] : Array(batch + 1).fill(0);
-    const begun = performance.now();
+    const stepMs: number[] = [];
     for (let step = 0; step < steps; step++) {
+      const begun = performance.now();
       const output = await decoder.step(next);
       for (let i = 0; i < batch; i++) next[i] = mostLikely(output.logits.subarray(i * vocabSize, (i + 1) * vocabSize));
+      stepMs.push(performance.now() - begun);
       countRows(output, routedRows);
     }
-    const ms = performance.now() - begun;
     left -= steps;
-    yield { firstTokenMs, steps, ms, isLast: left === 0, kvMiB: decoder.cacheBytes / 2 ** 20, routedRows };
+    yield { firstTokenMs, stepMs, isLast: left === 0, kvMiB: decoder.cacheBytes / 2 ** 20, routedRows };
     firstTokenMs = null;
   }
   while (decoder.size > 0) decoder.remove(decoder.size - 1);
 }
 
-/** Mean time of the steps of a short generation. */
-async function trial(tokens: number): Promise<{ msPerToken: number }> {
-  let [ms, steps] = [0, 0];
-  for await (const segment of generate(tokens)) {
-    ms += segment.ms;
-    steps += segment.steps;
-  }
-  return { msPerToken: ms / steps };
+/** Times of the steps of a short generation. */
+async function trial(tokens: number): Promise<{ stepMs: number[] }> {
+  const stepMs: number[] = [];
+  for await (const segment of generate(tokens)) stepMs.push(...segment.stepMs);
+  return { stepMs };
 }
 
 /** Generations without end. */

@@ -15,7 +15,7 @@ import {
   segmentSchema,
   trialSchema,
 } from "./sampleProtocol.ts";
-import { type SampleBench, type SampleTurn, sampleRow, sampleSpeedups } from "./sampleReport.ts";
+import { meanStep, type SampleBench, type SampleTurn, sampleRow, sampleSpeedups } from "./sampleReport.ts";
 import { type SampleShapeName, sampleSettingsOf } from "./shapes.ts";
 import type { BenchProgress } from "./tally.ts";
 import { Worker } from "./worker.ts";
@@ -50,9 +50,9 @@ const sampleInquiry: Inquiry<SamplePlan, SampleReady, SampleTurn> = {
   ready: sampleReadySchema,
   warmRounds: 0, // prompts warm the caches, and a process is warm when it is ready
   trial: async (worker) => {
-    const times: number[] = [];
-    for (let i = 0; i < TRIALS; i++) times.push((await worker.ask("trial", trialSchema)).msPerToken);
-    return Math.min(...times); // a moment's disturbance must not choose
+    const trials: number[][] = [];
+    for (let i = 0; i < TRIALS; i++) trials.push((await worker.ask("trial", trialSchema)).stepMs);
+    return meanStep(trials, (times) => Math.min(...times)); // a moment's disturbance must not choose
   },
   turn: async (worker, { engine }) => {
     const segment = await worker.ask("segment", segmentSchema);

@@ -26,8 +26,8 @@ export type SampleSettings = z.output<typeof sampleSettingsSchema>;
 export const sampleReadySchema = z.object({ version: z.string(), threads: count });
 export type SampleReady = z.output<typeof sampleReadySchema>;
 
-/** The answer to `trial`: time of a token step, of few. */
-export const trialSchema = z.object({ msPerToken: positive });
+/** The answer to `trial`: time of each token step of a short generation. */
+export const trialSchema = z.object({ stepMs: z.array(positive).min(1) });
 
 /** Steps of a segment: rows take turns with so many, so that a machine whose speed drifts is the same one for all of them. */
 export const SEGMENT_STEPS = 32;
@@ -40,8 +40,7 @@ export const segmentSchema = z.object({
   firstTokenMs: positive
     .nullable()
     .describe("until every sequence has its first new token; of a generation's first segment"),
-  steps: count,
-  ms: positive.describe("time of the steps"),
+  stepMs: z.array(positive).min(1).describe("time of each step; the same steps each time that a row generates"),
   isLast: z.boolean().describe("of its generation"),
   kvMiB: positive.describe("allocated for keys and values"),
   routedRows: z

@@ -2,8 +2,9 @@ import { expect, test } from "vitest";
 import type { WeightFormat } from "../model/weights.ts";
 import type { EngineName } from "./document.ts";
 import type { ModelName } from "./protocol.ts";
-import { sampleRow, sampleSpeedups } from "./sampleReport.ts";
+import { meanStep, sampleRow, sampleSpeedups } from "./sampleReport.ts";
 import { sampleSettingsOf } from "./shapes.ts";
+import { median } from "./statistics.ts";
 
 interface Keys {
   readonly engine?: EngineName;
@@ -17,9 +18,9 @@ function row(ms: number, { engine = "ours", model = "dense", weights = "float32"
   const products = { rows: [1, 2], denseMs: [8, 17] };
   const routedRows = model === "dense" ? [] : [1, 1, 0];
   const segments = (msPerToken: number) => [
-    { firstTokenMs: 7, steps: 2, ms: 2 * (msPerToken - 1), isLast: false, kvMiB: 2, routedRows, products: null },
+    { firstTokenMs: 7, stepMs: [msPerToken - 2, msPerToken], isLast: false, kvMiB: 2, routedRows, products: null },
     {
-      ...{ firstTokenMs: null, steps: 1, ms: msPerToken + 2, isLast: true, kvMiB: 3 },
+      ...{ firstTokenMs: null, stepMs: [msPerToken + 2], isLast: true, kvMiB: 3 },
       routedRows: model === "dense" ? [] : [1, 0, 1],
       products: engine === "ours" ? products : null,
     },
@@ -34,6 +35,16 @@ test("a row's speeds are those of the median token step, of all sequences togeth
   const { msPerToken, tokensPerSecond, threads, firstTokenMs } = row(20);
   expect(msPerToken).toEqual({ median: 20, min: 19 });
   expect({ tokensPerSecond, threads, firstTokenMs }).toEqual({ tokensPerSecond: 100, threads: 1, firstTokenMs: 7 });
+});
+
+test("a disturbance of single steps does not count where other rounds went without", () => {
+  const rounds = [
+    [1, 90, 3],
+    [1, 2, 70],
+    [50, 2, 3],
+  ];
+  expect(meanStep(rounds, median)).toBe(2);
+  expect(meanStep(rounds, (times) => Math.min(...times))).toBe(2);
 });
 
 test("the limit is that of the rows which were routed, and is told where products were measured", () => {

@@ -14,7 +14,7 @@ import { MODELS } from "./protocol.ts";
 import { productsMs, realisedCapacity, weightBytes } from "./sampleLimit.ts";
 import type { ProductTimes, SampleReady, SampleSettings, Segment } from "./sampleProtocol.ts";
 import { SAMPLE_SHAPES, type SampleShapeName } from "./shapes.ts";
-import { median, spread } from "./statistics.ts";
+import { median } from "./statistics.ts";
 
 const rowKeys = {
   engine: z.enum(ENGINES),
@@ -29,7 +29,9 @@ const rowSchema = z.strictObject({
   threads: count,
   settings: chosenSchema,
   version: z.string(),
-  msPerToken: spreadSchema.describe("time of a token step, one more token of each sequence; its mean in a round"),
+  msPerToken: spreadSchema.describe(
+    "time of a token step, one more token of each sequence: of each step the median or least over the rounds, and the mean of those",
+  ),
   tokensPerSecond: positive.describe("of all sequences together, by the median"),
   firstTokenMs: positive.describe("until every sequence has its first new token; median"),
   realisedCapacity: z.number().min(0).max(1).nullable().describe("share of the tokens that routed blocks computed"),
@@ -74,8 +76,7 @@ export interface SampleTurn extends Segment {
 /** A whole generation. */
 interface Generation {
   readonly firstTokenMs: number;
-  /** Mean of its steps, which differ. */
-  readonly msPerToken: number;
+  readonly stepMs: readonly number[];
   readonly kvMiB: number;
   readonly routedRows: number[];
   readonly products: ProductTimes | null;
@@ -90,7 +91,7 @@ function generationsOf(turns: readonly SampleTurn[]): Generation[] {
     if (!turn.isLast) continue;
     generations.push({
       firstTokenMs: segments[0]!.firstTokenMs!,
-      msPerToken: sum(segments.map(({ ms }) => ms)) / sum(segments.map(({ steps }) => steps)),
+      stepMs: segments.flatMap(({ stepMs }) => stepMs),
       kvMiB: turn.kvMiB,
       routedRows: turn.routedRows.map((_, rows) => sum(segments.map(({ routedRows }) => routedRows[rows]!))),
       products: turn.products,
@@ -110,12 +111,25 @@ export interface SampleMeasured {
   readonly turns: readonly SampleTurn[];
 }
 
+/**
+ * Mean over the steps of a generation of what `choose` makes of each step's times over the rounds. Steps differ, by how many sequences
+ * routed blocks compute, but are the same in every round: so what disturbs one of them can be left out.
+ */
+export const meanStep = (
+  rounds: readonly (readonly number[])[],
+  choose: (times: readonly number[]) => number,
+): number => {
+  const chosen = rounds[0]!.map((_, step) => choose(rounds.map((times) => times[step]!)));
+  return chosen.reduce((a, b) => a + b) / chosen.length;
+};
+
 /** A row of the document. */
 export function sampleRow({ engine, shape, settings, chosen, ready, turns }: SampleMeasured): SampleRow {
   const { model, weights, batch } = settings;
   const generations = generationsOf(turns);
   const { routedRows, kvMiB } = generations[0]!; // the same each time
-  const msPerToken = spread(generations.map((generation) => generation.msPerToken));
+  const steps = generations.map(({ stepMs }) => stepMs);
+  const msPerToken = { median: meanStep(steps, median), min: meanStep(steps, (times) => Math.min(...times)) };
   const limits = generations.flatMap(({ products }) => (products ? [productsMs(settings, products, routedRows)] : []));
   const limitMs = limits.length > 0 ? median(limits) : null;
   return {
