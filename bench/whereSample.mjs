@@ -28,6 +28,7 @@ const { values } = parseArgs({
 });
 const [tokens, threads] = [Number(values.tokens), Number(values.threads)];
 const PROMPT = 64;
+const ROUNDS = 7;
 
 const PARTS = {
   "products with weights": "#4c78a8",
@@ -111,44 +112,45 @@ function timed(runtime) {
   return { runtime: { ...runtime, compile }, spent };
 }
 
+const MODELS = ["dense", "mod"];
+
+/** What a model's steps are made of, and what was measured of them so far. */
+function prepare(shape, name) {
+  const sizes = { model: name, batch: 1, prompt: PROMPT, tokens, threads, weights: "float32" };
+  const settings = sampleSettingsOf(shape, sizes);
+  const model = modelConfig(settings);
+  const parameters = Object.fromEntries(
+    [...initialParameters(model, 0)].map(([key, { shape: dims, data }]) => [
+      `value.${key}`,
+      { dtype: "float32", shape: dims, data },
+    ]),
+  );
+  // By chance, as in mod bench sample: the nominal share of the tokens.
+  const rule = name === "dense" ? "through" : "random";
+  return { settings, model, parameters, rule, steps: [], graphs: [], limits: [], ...timed(nodeRuntime({ threads })) };
+}
+
+async function measureOnce({ settings, model, parameters, rule, runtime, spent, steps, graphs, limits }) {
+  spent.ms = [];
+  const { times, rows } = await decode(model, parameters, rule, runtime);
+  steps.push(times);
+  graphs.push(spent.ms.slice(-times.length));
+  const routed = rule === "through" ? [] : rows;
+  limits.push(productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed));
+}
+
 const rows = [];
 for (const shape of ["8x256", "8x512", "12x768"]) {
-  for (const name of ["dense", "mod"]) {
-    const settings = sampleSettingsOf(shape, {
-      model: name,
-      batch: 1,
-      prompt: PROMPT,
-      tokens,
-      threads,
-      weights: "float32",
-    });
-    const model = modelConfig(settings);
-    const parameters = Object.fromEntries(
-      [...initialParameters(model, 0)].map(([key, { shape: dims, data }]) => [
-        `value.${key}`,
-        { dtype: "float32", shape: dims, data },
-      ]),
-    );
-    const rule = name === "dense" ? "through" : "random";
-    const { runtime, spent } = timed(nodeRuntime({ threads }));
-    const times = [];
-    const [graphs, limits] = [[], []];
-    let routed = [];
-    for (let round = 0; round < 5; round++) {
-      spent.ms = [];
-      const { times: ofRound, rows: counted } = await decode(model, parameters, rule, runtime);
-      times.push(ofRound);
-      graphs.push(spent.ms.slice(-ofRound.length));
-      routed = name === "dense" ? [] : counted;
-      limits.push(productsMs(settings, await timeProducts(settings, nodeRuntime({ threads })), routed));
-    }
-    const [stepMs, graphMs] = [meanStep(times, median), meanStep(graphs, median)];
+  const prepared = MODELS.map((name) => prepare(shape, name));
+  // In turns, so that a machine whose speed drifts is the same one for both.
+  for (let round = 0; round < ROUNDS; round++) for (const each of prepared) await measureOnce(each);
+  for (const [i, { model, parameters, rule, steps, graphs, limits }] of prepared.entries()) {
+    const [stepMs, graphMs, limitMs] = [meanStep(steps, median), meanStep(graphs, median), median(limits)];
     const shares = await profile(model, parameters, rule);
-    const limitMs = median(limits);
     const parts = { "products with weights": limitMs };
     for (const [part, share] of Object.entries(shares)) parts[part] = share * Math.max(0, graphMs - limitMs);
     parts["feeding, appending to caches"] = stepMs - graphMs;
-    rows.push({ shape, model: name, stepMs, limitMs, parts });
+    rows.push({ shape, model: MODELS[i], stepMs, limitMs, parts });
   }
 }
 console.log(JSON.stringify({ threads, prompt: PROMPT, tokens, rows }, null, 2));

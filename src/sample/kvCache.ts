@@ -115,8 +115,11 @@ export class LayerCache {
     if (sequences <= this.#sequences && places <= this.#places) return;
     this.#viewed = undefined;
     const old = { keys: this.#keys, values: this.#values, places: this.#places };
-    // Sequences may come one by one: room grows by half, so that each is moved a few times only.
-    if (sequences > this.#sequences) this.#sequences = Math.max(sequences, Math.floor(1.5 * this.#sequences));
+    // Sequences may come one by one: room doubles, then grows by eight, so that each is moved a few times and little is unused.
+    if (sequences > this.#sequences) {
+      const step = Math.min(8, Math.max(1, this.#sequences));
+      this.#sequences = step * Math.ceil(sequences / step);
+    }
     if (places > this.#places) this.#places = PLACES_STEP * Math.ceil(places / PLACES_STEP);
     const size = this.#sequences * this.#heads * this.#places * this.#headDim;
     this.#keys = new Float32Array(size);
