@@ -8,9 +8,11 @@ import { trainRun } from "../train/trainRun.ts";
 import type { Output } from "./output.ts";
 import { showPreparation } from "./prepareProgress.ts";
 import { makeRuntime } from "./sharedOptions.ts";
+import { stopOnSignal } from "./stopOnSignal.ts";
 import { TrainDisplay } from "./trainProgress.ts";
 
-const CACHE_DIR = path.join(".mod", "data");
+/** Where prepared data is kept, below the folder that a command runs in. */
+export const CACHE_DIR = path.join(".mod", "data");
 
 export interface TrainingOutcome {
   readonly dir: string;
@@ -40,14 +42,7 @@ export async function continueRun(
   const config = resolveConfig(openRun(dir).config);
   const lock = lockRun(dir);
   if (lock.message) output.note(lock.message);
-  const stop = new AbortController();
-  const interrupt = () => {
-    if (stop.signal.aborted) process.exit(130);
-    stop.abort();
-    output.note("\nfinishing the step; Ctrl-C again ends at once");
-  };
-  process.on("SIGINT", interrupt);
-  process.on("SIGTERM", interrupt);
+  const stop = stopOnSignal(() => output.note("\nfinishing the step; Ctrl-C again ends at once"));
   try {
     cleanRun(dir);
     const data = await dataFor(config, output);
@@ -64,8 +59,7 @@ export async function continueRun(
     if (!outcome.finished) output.note(`saved at step ${outcome.step}; go on with: mod train --resume ${dir}`);
     return outcome;
   } finally {
-    process.off("SIGINT", interrupt);
-    process.off("SIGTERM", interrupt);
+    stop.release();
     lock.release();
   }
 }

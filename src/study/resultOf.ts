@@ -1,8 +1,7 @@
-import { cpus } from "node:os";
 import type { PreparedData } from "../data/openData.ts";
 import { causalRule, type EvaluationRule } from "../model/rules.ts";
 import { readMetrics } from "../run/metrics.ts";
-import { currentCommit } from "../run/provenance.ts";
+import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { runPaths } from "../run/runFolder.ts";
 import type { EvaluationResult, RuleResult } from "../train/evaluate.ts";
 import type { StepRecord } from "../train/trainRun.ts";
@@ -35,6 +34,7 @@ export function resultOf(run: CountedRun, dir: string, threads: number, data: Pr
     result === null ? [] : [[name as EvaluationRule, compact(result)] as const],
   );
   const { id, budget, family, size, seed, parameters, forwardFlopsPerToken, tokens, epochs, flops } = run;
+  const { cpu, cores } = describeMachine();
   return {
     ...{ id, budget, family, size, seed },
     config: { ...run.config, model: { ...run.config.model, vocabSize: data.tokenizer.vocabSize } },
@@ -47,7 +47,7 @@ export function resultOf(run: CountedRun, dir: string, threads: number, data: Pr
     threads,
     curve: curveOf(steps),
     commit: currentCommit(),
-    machine: `${cpus()[0]?.model.trim() ?? "unknown"}, ${cpus().length} cores`,
+    machine: `${cpu}, ${cores} cores`,
   };
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { readDocuments } from "../../data/documents.ts";
-import { type EvaluationWindow, evaluationWindows } from "../../data/evaluationWindows.ts";
+import { evaluationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
 import type { CausalRule } from "../../model/causalRule.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
@@ -88,25 +88,36 @@ function calibrations(saved: SavedModel) {
 }
 
 async function windowsFor(saved: SavedModel, given: z.output<typeof options>, runtime: Runtime, output: Output) {
-  const { data, maxTokens, generated } = given;
-  const { tokenizer, model, config } = saved;
-  if (generated !== undefined) {
-    const line = output.progress("write", generated * model.seqLen);
-    const sampling = { calibrated: given.calibrated, ...(given.budget !== undefined && { budget: given.budget }) };
-    const texts = await writtenTexts(saved, generated, runtime, sampling, (tokens) => line.update(tokens));
-    line.done();
-    const windows = texts.flatMap((ids) => evaluationWindows(ids, model.seqLen, tokenizer.endOfText));
-    return { windows, total: windows.reduce((sum, { length }) => sum + length, 0), close: () => {} };
-  }
-  if (data === undefined) {
-    const { windows, close } = await validationText(saved, output, maxTokens);
+  const texts = await askedTexts(saved, given, runtime, output);
+  if (texts === undefined) {
+    const { windows, close } = await validationText(saved, output, given.maxTokens);
     return { windows, total: windows.tokens, close };
   }
-  const windows: EvaluationWindow[] = [];
-  for await (const { text } of readDocuments(data, { textColumn: config.data.textColumn })) {
-    windows.push(...evaluationWindows(tokenizer.encode(text), model.seqLen, tokenizer.endOfText));
-  }
+  const { tokenizer, model } = saved;
+  const windows = texts.flatMap((ids) => evaluationWindows(ids, model.seqLen, tokenizer.endOfText));
   return { windows, total: windows.reduce((sum, { length }) => sum + length, 0), close: () => {} };
+}
+
+/** Ids of the texts that were asked for; undefined where that is the validation part. */
+async function askedTexts(
+  saved: SavedModel,
+  { data, generated, calibrated, budget }: z.output<typeof options>,
+  runtime: Runtime,
+  output: Output,
+): Promise<ArrayLike<number>[] | undefined> {
+  if (generated !== undefined) {
+    const line = output.progress("write", generated * saved.model.seqLen);
+    const sampling = { calibrated, ...(budget !== undefined && { budget }) };
+    const texts = await writtenTexts(saved, generated, runtime, sampling, (tokens) => line.update(tokens));
+    line.done();
+    return texts;
+  }
+  if (data === undefined) return undefined;
+  const texts: ArrayLike<number>[] = [];
+  for await (const { text } of readDocuments(data, { textColumn: saved.config.data.textColumn })) {
+    texts.push(saved.tokenizer.encode(text));
+  }
+  return texts;
 }
 
 function printResult({ tokens, bytes, rules }: EvaluationResult, output: Output): void {

@@ -3,12 +3,12 @@ import { z } from "zod";
 import { countRun } from "../../study/plan.ts";
 import { runStudy } from "../../study/runStudy.ts";
 import { defineCommand } from "../command.ts";
+import { CACHE_DIR } from "../runTraining.ts";
 import { jsonOption, whole } from "../sharedOptions.ts";
+import { stopOnSignal } from "../stopOnSignal.ts";
 import { openStudy, stateOf } from "../study.ts";
 import { StudyProgress } from "../studyProgress.ts";
 import { UsageError } from "../usage.ts";
-
-const CACHE_DIR = ".mod/data";
 
 export const studyRun = defineCommand({
   description:
@@ -62,20 +62,3 @@ export const studyRun = defineCommand({
     return { ...counts, left: remaining };
   },
 });
-
-/** Ctrl-C, or the end asked for otherwise, aborts a signal; a second one ends the process. */
-function stopOnSignal(tell: () => void) {
-  const controller = new AbortController();
-  const interrupt = () => {
-    if (controller.signal.aborted) process.exit(130);
-    controller.abort();
-    tell();
-  };
-  for (const name of ["SIGINT", "SIGTERM"] as const) process.on(name, interrupt);
-  return {
-    signal: controller.signal,
-    release: () => {
-      for (const name of ["SIGINT", "SIGTERM"] as const) process.off(name, interrupt);
-    },
-  };
-}
