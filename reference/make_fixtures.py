@@ -1,4 +1,4 @@
-"""Writes reference/fixtures: what PyTorch makes of three tiny models and ten steps of AdamW, in double precision.
+"""Writes reference/fixtures: what PyTorch makes of tiny models and ten steps of AdamW, in double precision.
 
     python3 reference/make_fixtures.py            writes them
     python3 reference/make_fixtures.py --check    compares the committed ones with what it would write
@@ -19,7 +19,19 @@ import torch
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 
-from model import Config, Parameters, Routing, Rule, forward, losses, parameter_shapes, role_of, total_loss
+from model import (
+    Config,
+    Expertise,
+    Parameters,
+    Routing,
+    Rule,
+    forward,
+    losses,
+    parameter_shapes,
+    role_of,
+    slots_of,
+    total_loss,
+)
 
 FIXTURES = Path(__file__).parent / "fixtures"
 ROWS = 3
@@ -27,6 +39,8 @@ ROWS = 3
 LEARNING_RATES = [0.003, 0.006, 0.01, 0.009, 0.008, 0.007, 0.006, 0.004, 0.002, 0.001]
 # No choice of a token may hang on less than this, or single precision could choose another.
 MARGIN = 5e-3
+# The same of experts, of which there are many more choices.
+EXPERT_MARGIN = 2e-4
 # A fixture reproduces if no number differs by more, relative to the largest of its array.
 CHECK_TOLERANCE = 1e-6
 # Where the documents of each row begin.
@@ -91,6 +105,63 @@ CASES = {
             **{"decay": ["matrix", "embedding", "router"], "clipNorm": 2, "routerRate": 3},
         },
     ),
+    "mode-integrated": Case(
+        seed=5,
+        model={
+            **SHAPE,
+            **{"nLayer": 3, "nHead": 2, "mlp": "swiglu", "dMlp": 24, "pattern": ["moe", "dense"]},
+            "routing": {"kind": "none"},
+            "experts": {
+                **{"choice": "token", "count": 3, "perToken": 2, "noOps": 2, "capacityFactor": 0.8, "dMlp": 12},
+                **{"balance": 0.05, "zLoss": 0.01},
+            },
+            **{"tiedHead": False, "rotaryBase": 100, "normEpsilon": 1e-5, "routerStd": 0.02},
+        },
+        optimizer={
+            **{"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.1, "decay": ["matrix"]},
+            **{"clipNorm": 1, "routerRate": 0.5},
+        },
+    ),
+    "mode-staged": Case(
+        seed=3,
+        model={
+            **SHAPE,
+            **{"nLayer": 3, "nHead": 2, "mlp": "squaredRelu", "dMlp": 20, "pattern": ["dense", "mode"]},
+            "routing": {
+                **{"kind": "learned", "capacityRatio": 0.5, "gate": "linear", "auxiliary": {"weight": 0.01}},
+                **{"predictor": {"width": 4}, "zLoss": 0},
+            },
+            "experts": {
+                **{"choice": "token", "count": 3, "perToken": 1, "noOps": 0, "capacityFactor": 1},
+                **{"balance": 0.02, "zLoss": 0.001},
+            },
+            **{"tiedHead": False, "rotaryBase": 100, "normEpsilon": 1e-5, "routerStd": 0.02},
+        },
+        optimizer={
+            **{"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.1, "decay": ["matrix"]},
+            **{"clipNorm": 1, "routerRate": 1},
+        },
+    ),
+    "mode-expert-choice": Case(
+        seed=2,
+        model={
+            **SHAPE,
+            **{"nLayer": 2, "nHead": 2, "mlp": "gelu", "dMlp": 20, "pattern": ["moe", "mode"]},
+            "routing": {
+                **{"kind": "learned", "capacityRatio": 0.75, "gate": "linear", "auxiliary": None},
+                **{"predictor": {"width": 4}, "zLoss": 0},
+            },
+            "experts": {
+                **{"choice": "expert", "count": 3, "capacityFactor": 1.5, "zLoss": 0.01},
+                **{"auxiliary": {"weight": 0.1}, "predictor": {"width": 5}},
+            },
+            **{"tiedHead": True, "rotaryBase": 100, "normEpsilon": 1e-5, "routerStd": 0.02},
+        },
+        optimizer={
+            **{"beta1": 0.9, "beta2": 0.95, "epsilon": 1e-4, "weightDecay": 0.1, "decay": ["matrix"]},
+            **{"clipNorm": 1, "routerRate": 1},
+        },
+    ),
 }
 
 
@@ -107,7 +178,7 @@ def draw_parameters(config: Config, random: np.random.Generator) -> Parameters:
         elif role == "router":
             value = 0.3 * noise
         else:
-            value = noise / np.sqrt(shape[0]) if len(shape) == 2 else 0.3 * noise
+            value = noise / np.sqrt(shape[-2]) if len(shape) > 1 else 0.3 * noise
         # What is stored is float32: the reference starts from the very same numbers.
         values[name] = torch.tensor(value.astype(np.float32).astype(np.float64), requires_grad=True)
     return values
@@ -140,6 +211,18 @@ def make_optimizer(parameters: Parameters, settings: dict[str, Any]) -> torch.op
     return torch.optim.AdamW(groups, betas=(settings["beta1"], settings["beta2"]), eps=settings["epsilon"])
 
 
+def margin_of_experts(x: Expertise, experts: Config, rule: Rule) -> float:
+    """How far the closest choice of a layer of experts is from another one."""
+    if experts["choice"] == "expert" and rule != "topk":
+        return float((x.logits if rule == "auxiliary" else x.predicted).detach().abs().min())
+    by_token = experts["choice"] == "token"
+    falling = x.logits.detach().softmax(dim=-1).sort(dim=1 if by_token else 0, descending=True).values
+    if by_token:
+        return float((falling[:, experts["perToken"] - 1] - falling[:, experts["perToken"]]).min())
+    slots = slots_of(experts, len(x.logits))
+    return float((falling[slots - 1] - falling[slots]).min())
+
+
 def margin_of_choice(routing: Routing, rule: Rule) -> float:
     """How far the closest token of a pass is from the other choice."""
     if rule == "topk":
@@ -149,22 +232,31 @@ def margin_of_choice(routing: Routing, rule: Rule) -> float:
     return float((routing.r if rule == "auxiliary" else routing.predicted).abs().min())
 
 
-def require_margin(where: str, routing: Routing | None, rule: Rule) -> None:
-    margin = MARGIN if routing is None else margin_of_choice(routing, rule)
-    if margin < MARGIN:
-        raise AssertionError(f"{where}, {rule}: choices must have a margin of {MARGIN}, got {margin}; change the seed")
+def require_margin(
+    where: str, routing: Routing | None, expertise: list[Expertise], config: Config, rule: Rule
+) -> None:
+    of_experts = [margin_of_experts(x, config["experts"], rule) for x in expertise if len(x.logits) > 0]
+    margins = [
+        (MARGIN, MARGIN if routing is None else margin_of_choice(routing, rule)),
+        (EXPERT_MARGIN, min(of_experts, default=EXPERT_MARGIN)),
+    ]
+    for needed, margin in margins:
+        if margin < needed:
+            raise AssertionError(f"{where}, {rule}: choices must have a margin of {needed}, got {margin}; change the seed")
 
 
 def rules_of(config: Config) -> list[Rule]:
-    return ["topk"] if config["routing"]["kind"] == "none" else ["topk", "auxiliary", "predictor"]
+    if config["routing"]["kind"] != "none" or config.get("experts", {}).get("choice") == "expert":
+        return ["topk", "auxiliary", "predictor"]
+    return ["topk", "through"] if "experts" in config else ["topk"]
 
 
 def passes(name: str, parameters: Parameters, batch: dict[str, Tensor], config: Config) -> Arrays:
     """Logits and choices of the first parameters under each rule; for a dense model there is one."""
     arrays: Arrays = {}
     for rule in rules_of(config):
-        logits, routing = forward(parameters, batch["tokens"], batch["documents"], config, rule)
-        require_margin(name, routing, rule)
+        logits, routing, expertise = forward(parameters, batch["tokens"], batch["documents"], config, rule)
+        require_margin(name, routing, expertise, config, rule)
         arrays[f"logits.{rule}"] = numpy(logits)
         for i in range(0 if routing is None else routing.chosen.shape[1]):
             arrays[f"routedThrough.{rule}.{i}"] = numpy(routing.chosen[:, i])
@@ -182,9 +274,9 @@ def train(name: str, case: Case, parameters: Parameters, batch: dict[str, Tensor
     arrays: Arrays = {}
     for step, learning_rate in enumerate(LEARNING_RATES, start=1):
         optimizer.zero_grad()
-        logits, routing = forward(parameters, batch["tokens"], batch["documents"], case.model, "topk")
-        require_margin(f"{name}, step {step}", routing, "topk")
-        parts = losses(logits, batch["targets"], routing)
+        logits, routing, expertise = forward(parameters, batch["tokens"], batch["documents"], case.model, "topk")
+        require_margin(f"{name}, step {step}", routing, expertise, case.model, "topk")
+        parts = losses(logits, batch["targets"], routing, expertise, case.model)
         total_loss(parts, case.model).backward()
         if step == 1:
             arrays |= {f"gradient.{key}": numpy(value.grad) for key, value in parameters.items()}
@@ -193,7 +285,7 @@ def train(name: str, case: Case, parameters: Parameters, batch: dict[str, Tensor
         for group in optimizer.param_groups:
             group["lr"] = learning_rate * group["rate"]
         optimizer.step()
-        steps.append({**{key: float(value) for key, value in parts.items()}, **norms})
+        steps.append({**{key: float(value.detach()) for key, value in parts.items()}, **norms})
         if step in (1, len(LEARNING_RATES)):
             arrays |= {f"step{step}.{key}": numpy(value) for key, value in parameters.items()}
     return steps, arrays

@@ -4,7 +4,8 @@
  * Axis letters, in shape comments and docstrings:
  *
  *     B batch · T tokens of a sequence · C capacity (tokens routed through) · D model width · N heads · K key/value heads
- *     H head size · F MLP width · V vocabulary · L layers · P predictor width
+ *     H head size · F MLP width · V vocabulary · L layers · P predictor width · E experts · O no-op experts · S slots of an
+ *     expert (tokens of a sequence that it takes while training)
  *
  * | paper            | here            | meaning                                                              |
  * |------------------|-----------------|----------------------------------------------------------------------|

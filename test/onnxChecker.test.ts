@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { type GraphDefinition, type OnnxTarget, toOnnx } from "../src/graph/index.ts";
 import { causalGraph } from "../src/model/causalGraph.ts";
 import type { ModelConfig } from "../src/model/config.ts";
-import { applicableRules, type Rule } from "../src/model/rules.ts";
+import { applicableRules, graphRule } from "../src/model/rules.ts";
 import { tinyDense, tinyMod, tinyRandom } from "../src/model/testing/tinyModel.ts";
 import { gradientGraph } from "../src/train/graphs.ts";
 import { pythonWith, runPython } from "./support/python.ts";
@@ -34,7 +34,7 @@ const MODELS: Readonly<Record<string, ModelConfig>> = {
 
 /** The gradients of a training step, and the causal pass under every rule that applies. */
 function graphsOf(model: ModelConfig): GraphDefinition[] {
-  const rules = applicableRules(model).map((rule): Rule => (rule === "dense" ? "through" : rule));
+  const rules = applicableRules(model).map(graphRule);
   return [
     gradientGraph(model, 2),
     ...rules.map((rule) => causalGraph(model, rule, "logits")),

@@ -41,7 +41,7 @@ export class TrainDisplay {
   }
 }
 
-const CAUSAL_FIRST = ["predictor", "auxiliary", "random", "dense", "topk"] as const;
+const CAUSAL_FIRST = ["predictor", "auxiliary", "random", "token", "dense", "topk"] as const;
 
 function headline({ rules }: EvaluationResult): string {
   const rule = CAUSAL_FIRST.find((name) => rules[name] !== null);

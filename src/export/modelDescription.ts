@@ -1,8 +1,8 @@
 import type { DType, GraphDefinition, OnnxTarget, Shape, Tensor } from "../graph/index.ts";
 import { type CausalRule, causalThreshold } from "../model/causalRule.ts";
-import { derived, type LayerKind, layerKinds, type ModelConfig } from "../model/config.ts";
+import { derived, type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import { parameterList } from "../model/parameters.ts";
-import type { EvaluationRule } from "../model/rules.ts";
+import { type EvaluationRule, evaluationRule } from "../model/rules.ts";
 import { isQuantized, QUANTIZATION, type WeightFormat } from "../model/weights.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { meaningOf } from "./meanings.ts";
@@ -79,8 +79,8 @@ export function describeModel(
     step,
     target,
     config: model,
-    rule: nRouted === 0 ? "dense" : rule,
-    routedLayers: kinds.flatMap((kind, layer) => (kind === "mod" ? [layer] : [])),
+    rule: evaluationRule(model, rule),
+    routedLayers: routedLayers(model),
     thresholds: thresholds ?? Array<number>(nRouted).fill(finite(causalThreshold(rule, capacityRatio))),
     endOfText: tokenizer.endOfText,
     contextLength: model.seqLen,

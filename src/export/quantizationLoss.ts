@@ -2,8 +2,9 @@ import type { EvaluationWindow } from "../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../data/tokenizer/tokenizer.ts";
 import type { OnnxTarget, Tensor } from "../graph/index.ts";
 import type { CausalRule } from "../model/causalRule.ts";
-import { derived, type ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
 import { parameterList } from "../model/parameters.ts";
+import { evaluationRule } from "../model/rules.ts";
 import { constantParameters, type QuantizedFormat, roundedValues } from "../model/weights.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { float32, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
@@ -37,7 +38,7 @@ export async function quantizationLoss(
   windows: Iterable<EvaluationWindow>,
   { rule, thresholds, weights, target, runtime, batchSize = 8, onProgress = () => {} }: QuantizationLossOptions,
 ): Promise<{ readonly before: number; readonly after: number }> {
-  const rules = [derived(model).nRouted === 0 ? "dense" : rule] as const;
+  const rules = [evaluationRule(model, rule)] as const;
   let scored = 0;
   const score = async (values: HostTensors, constants: Readonly<Record<string, Tensor>>): Promise<number> => {
     const evaluator = new Evaluator(model, tokenByteLengths(tokenizer), runtime, {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { countFlops } from "../graph/index.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { expertModels, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
 import { gradientGraph } from "../train/graphs.ts";
 import { forwardFlops, totalFlops, trainingFlops } from "./flops.ts";
 
@@ -13,6 +13,7 @@ const models: Record<string, ModelConfig> = {
   "mod, no predictor": tinyMod({ predictor: null }),
   "mod, no auxiliary loss": tinyMod({ auxiliary: null }),
   random: tinyRandom("one"),
+  ...expertModels(),
 };
 
 describe("training FLOPs = multiply-adds counted in the graph of a training step", () => {

@@ -1,4 +1,13 @@
-import { derived, type LayerKind, layerKinds, type ModelConfig } from "../model/config.ts";
+import {
+  derived,
+  expertLayers,
+  hasExperts,
+  isRouted,
+  type LayerKind,
+  layerKinds,
+  type ModelConfig,
+} from "../model/config.ts";
+import { routesOf, slotsOf } from "../model/expertsConfig.ts";
 
 /** Floating-point operations by component, one multiply-add = 2. */
 export interface FlopCounts {
@@ -20,26 +29,46 @@ export const totalFlops = (counts: FlopCounts): number => Object.values(counts).
  * block and n = C in a routed one, d the model's width, k the keys' width, F the MLP's, V the vocabulary, h the predictor's:
  *
  *     projections n(4d² + 4dk) · attention 4n²d · MLP 4ndF (6ndF gated) · router 2dT · predictor 2T(dh + h) · head 2dVT
+ *
+ * With experts the MLP counts E·S tokens for n, taken slots or not; their router adds 2nd(E + O), their predictor 2nh(d + E).
  */
 export function forwardFlops(config: ModelConfig): FlopCounts {
-  const { dModel: d, seqLen: t, vocabSize, mlp, routing } = config;
+  const { dModel: d, seqLen: t, vocabSize, routing } = config;
   const { dKv, dMlp, capacity } = derived(config);
   const learned = routing.kind === "learned" ? routing : undefined;
   const perLayer = (kind: LayerKind): FlopCounts => {
-    const n = kind === "dense" ? t : capacity;
-    const routed = kind === "mod" && learned !== undefined;
-    const h = (routed && learned.predictor?.width) || 0;
-    return {
+    const n = isRouted(kind) ? capacity : t;
+    const learns = isRouted(kind) && learned !== undefined;
+    const h = (learns && learned.predictor?.width) || 0;
+    const own: FlopCounts = {
       projections: n * (4 * d * d + 4 * d * dKv),
       attention: 4 * n * n * d,
-      mlp: (mlp === "swiglu" ? 6 : 4) * n * d * dMlp,
-      router: routed ? 2 * d * t : 0,
+      mlp: hasExperts(kind) ? 0 : mlpFlops(config, dMlp, n),
+      router: learns ? 2 * d * t : 0,
       predictor: 2 * t * (d * h + h),
       head: 0,
     };
+    return hasExperts(kind) ? addCounts([own, expertFlops(config, n)]) : own;
   };
   const layers = layerKinds(config).map(perLayer);
   return addCounts([...layers, { ...NONE, head: 2 * d * vocabSize * t }]);
+}
+
+/** Of an MLP of width F on n tokens. */
+const mlpFlops = ({ dModel, mlp }: ModelConfig, width: number, n: number): number =>
+  (mlp === "swiglu" ? 6 : 4) * n * dModel * width;
+
+/** Of the experts of a layer that n tokens of a sequence enter: every slot is computed, taken or not. */
+function expertFlops(config: ModelConfig, n: number): FlopCounts {
+  const { dModel: d, experts } = config;
+  if (experts === undefined) throw new Error("expertFlops: the model must have experts, got none");
+  const h = (experts.choice === "expert" && experts.predictor?.width) || 0;
+  return {
+    ...NONE,
+    mlp: mlpFlops(config, experts.dMlp ?? derived(config).dMlp, experts.count * slotsOf(experts, n)),
+    router: 2 * n * d * routesOf(experts),
+    predictor: 2 * n * h * (d + experts.count),
+  };
 }
 
 const NONE: FlopCounts = { projections: 0, attention: 0, mlp: 0, router: 0, predictor: 0, head: 0 };
@@ -57,8 +86,11 @@ const mapCounts = (counts: FlopCounts, f: (value: number, name: FlopComponent) =
  * each operand's gradient. The predictor's input needs none: it is read behind a stop.
  */
 export function trainingFlops(config: ModelConfig): FlopCounts {
-  const { seqLen, dModel, routing } = config;
+  const { seqLen, dModel, routing, experts } = config;
+  const { nRouted, capacity } = derived(config);
   const width = (routing.kind === "learned" && routing.predictor?.width) || 0;
-  const saved = derived(config).nRouted * 2 * seqLen * dModel * width;
-  return mapCounts(forwardFlops(config), (value, name) => 3 * value - (name === "predictor" ? saved : 0));
+  const expertWidth = (experts?.choice === "expert" && experts.predictor?.width) || 0;
+  const entering = expertLayers(config).map((layer) => (isRouted(layerKinds(config)[layer]!) ? capacity : seqLen));
+  const tokens = nRouted * seqLen * width + entering.reduce((a, b) => a + b, 0) * expertWidth;
+  return mapCounts(forwardFlops(config), (value, name) => 3 * value - (name === "predictor" ? 2 * dModel * tokens : 0));
 }

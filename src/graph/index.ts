@@ -13,6 +13,7 @@ export * from "./ops/norm.ts";
 export * from "./ops/order.ts";
 export * from "./ops/quantized.ts";
 export * from "./ops/rotary.ts";
+export * from "./ops/rowSets.ts";
 export * from "./ops/rows.ts";
 export * from "./ops/softmax.ts";
 export * from "./ops/source.ts";

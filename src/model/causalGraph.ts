@@ -1,5 +1,6 @@
 import { crossEntropy, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import { capacityOf, derived, type ModelConfig } from "./config.ts";
+import { slotsOf } from "./expertsConfig.ts";
 import { type NoiseKey, routingNoise } from "./noise.ts";
 import { parameterInputs, parameterTensors } from "./parameterInputs.ts";
 import { parameterList } from "./parameters.ts";
@@ -21,9 +22,12 @@ export interface CausalGraphOptions {
  * The forward pass under one rule as a graph, for any number of sequences of any length up to the context.
  *
  * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
- * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter that is no constant.
+ * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], with experts `expertSlots` int64 [batch, 2], and `value.NAME`
+ * for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
  * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` too.
+ * For each layer J of experts, counted among those: `chosen.J` bool and `probabilities.J` [batch, tokens, E + O], `computed.J` and
+ * `topExperts.J` bool [batch, tokens, E].
  */
 export function causalGraph(
   config: ModelConfig,
@@ -41,10 +45,11 @@ export function causalGraph(
     valid: input("bool", shape),
     capacities: input("int64", ["batch", 1]),
     noise: input("float32", [...shape, derived(config).nRouted]),
+    ...(config.experts && { expertSlots: input("int64", ["batch", 2]) }),
   };
   const targets = input("int32", shape);
   const parameters = parameterTensors(config, { ...constants, ...values });
-  const { logits, decisions } = causalForward(
+  const { logits, decisions, experts } = causalForward(
     parameters,
     { rule, ...inputs, ...(thresholds && { thresholds }), ...(budget !== undefined && { budget }) },
     config,
@@ -54,12 +59,18 @@ export function causalGraph(
       .filter(([name]) => scores || name !== "score")
       .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
+  const choices: [string, Tensor][] = experts.flatMap(({ chosen, probabilities, computed, top }, i) =>
+    Object.entries({ chosen, probabilities, computed, topExperts: top }).map(([name, tensor]) => [
+      `${name}.${i}`,
+      tensor,
+    ]),
+  );
   return {
     name: `causal ${rule} ${output}`,
     inputs: { ...inputs, ...(output === "nll" ? { targets } : {}), ...values },
     outputs: {
       ...(output === "nll" ? { nll: crossEntropy(logits, targets) } : { logits }),
-      ...Object.fromEntries(routing),
+      ...Object.fromEntries([...routing, ...choices]),
     },
   };
 }
@@ -84,7 +95,12 @@ export function causalFeeds(batch: CausalBatch, config: ModelConfig) {
   const shape = [lengths.length, width];
   const size = lengths.length * width;
   const { nRouted, capacityRatio } = derived(config);
-  const capacities = lengths.map((length) => BigInt(capacityOf(capacityRatio, length)));
+  const capacities = lengths.map((length) => capacityOf(capacityRatio, length));
+  const int64 = (values: readonly number[], columns: number) => ({
+    ...({ dtype: "int64", shape: [lengths.length, columns] } as const),
+    data: BigInt64Array.from(values, BigInt),
+  });
+  const { experts } = config;
   return {
     tokens: { dtype: "int32", shape, data: tokens },
     positions: { dtype: "int64", shape, data: BigInt64Array.from({ length: size }, (_, i) => BigInt(i % width)) },
@@ -94,7 +110,13 @@ export function causalFeeds(batch: CausalBatch, config: ModelConfig) {
       shape,
       data: Uint8Array.from({ length: size }, (_, i) => (i % width < lengths[Math.floor(i / width)]! ? 1 : 0)),
     },
-    capacities: { dtype: "int64", shape: [lengths.length, 1], data: BigInt64Array.from(capacities) },
+    capacities: int64(capacities, 1),
+    ...(experts && {
+      expertSlots: int64(
+        lengths.flatMap((length, row) => [slotsOf(experts, length), slotsOf(experts, capacities[row]!)]),
+        2,
+      ),
+    }),
     noise: { dtype: "float32", shape: [...shape, nRouted], data: routingNoise(batch.noiseKeys, width, nRouted) },
   } as const;
 }

@@ -1,6 +1,6 @@
 import { add, and, descendingRank, greater, less, reshape, scalar, type Tensor, where } from "../graph/index.ts";
 import { attentionContext } from "./attention.ts";
-import { blockDelta } from "./block.ts";
+import { type BlockContext, blockDelta } from "./block.ts";
 import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore, causalThreshold } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
@@ -23,6 +23,12 @@ export interface CausalContext {
   readonly budget?: number;
 }
 
+export interface CausalBlockOptions {
+  readonly threshold?: number | undefined;
+  /** @param active which tokens there are, bool [B, T] */
+  readonly expertsOf?: (active: Tensor) => BlockContext["experts"];
+}
+
 /** What one routed block decided. */
 export interface CausalDecision {
   /** bool [B, T]: routed through by the rule. */
@@ -42,7 +48,8 @@ export interface CausalDecision {
  *
  * @param x [B, T, D]; B and T may be symbolic
  * @param noise N(0, 1), [B, T]; read by the rule `random` and by random routing
- * @param threshold of a causal rule; the rule's own, if not given
+ * @param options.threshold of a causal rule; the rule's own, if not given
+ * @param options.expertsOf how experts compute those tokens that go through
  */
 export function causalMixtureOfDepths(
   parameters: ModLayerParameters<Tensor>,
@@ -50,7 +57,7 @@ export function causalMixtureOfDepths(
   noise: Tensor,
   context: CausalContext,
   config: ModelConfig,
-  threshold?: number,
+  { threshold, expertsOf }: CausalBlockOptions = {},
 ): { readonly x: Tensor; readonly decision: CausalDecision } {
   const routing = config.routing;
   if (routing.kind === "none") throw new Error("causalMixtureOfDepths: the model must have routing, got none");
@@ -62,8 +69,9 @@ export function causalMixtureOfDepths(
   const wanted = and(rule === "topk" ? top : above(), valid);
   const routedThrough = budget === undefined || rule === "topk" ? wanted : withinBudget(wanted, budget);
 
-  const attending = attentionContext(context.positions, x, { documents: context.documents, keys: routedThrough });
-  const { y: delta } = blockDelta(parameters.block, x, attending, config); //             [B, T, D]
+  const attention = attentionContext(context.positions, x, { documents: context.documents, keys: routedThrough });
+  const around = { attention, experts: expertsOf?.(routedThrough) };
+  const { y: delta } = blockDelta(parameters.block, x, around, config); //                [B, T, D]
   const zero = scalar(x.dtype, 0);
   const mask = reshape(routedThrough, [...routedThrough.shape, 1]);
   const update = where(mask, gated(gateOf(routing.gate, r), delta), zero);

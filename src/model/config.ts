@@ -1,10 +1,17 @@
 import { z } from "zod";
+import { expertsSchema, routesOf } from "./expertsConfig.ts";
 
 /** Factor on the router's contribution: `linear` is the paper's equation, `one` leaves the block's output as it is. */
 export const GATES = ["linear", "sigmoid", "tanh", "one"] as const;
 export type Gate = (typeof GATES)[number];
 
-export const LAYER_KINDS = ["dense", "mod"] as const;
+/**
+ * - `dense`  attention and MLP of every token
+ * - `mod`    the same of the tokens that a router lets through: Mixture-of-Depths
+ * - `moe`    attention of every token, experts in place of the MLP; with no-op experts integrated Mixture-of-Depths-and-Experts
+ * - `mode`   a routed block with experts in place of its MLP: staged Mixture-of-Depths-and-Experts
+ */
+export const LAYER_KINDS = ["dense", "mod", "moe", "mode"] as const;
 export type LayerKind = (typeof LAYER_KINDS)[number];
 
 export const MLP_KINDS = ["squaredRelu", "gelu", "swiglu"] as const;
@@ -61,6 +68,7 @@ const fields = z.strictObject({
   dMlp: count.optional().describe("hidden width of the MLP; 4 dModel if not given"),
   pattern: z.array(z.enum(LAYER_KINDS)).min(1).default(["dense"]).describe("kinds of the layers, repeated to nLayer"),
   routing: routingSchema.default({ kind: "none" }),
+  experts: expertsSchema.optional().describe("the experts of layers moe and mode"),
   tiedHead: z.boolean().default(false).describe("the head shares the embedding's weights"),
   rotaryBase: z.number().gt(1).default(10_000).describe("base of the rotary angles"),
   normEpsilon: z.number().gt(0).default(1e-5).describe("epsilon of RMSNorm"),
@@ -86,12 +94,21 @@ function checkModel(model: Fields, context: z.RefinementCtx): void {
   if (model.pattern.length > model.nLayer) {
     problem("pattern", `must have at most nLayer=${model.nLayer} entries, got ${model.pattern.length}`);
   }
-  const routed = layerKinds(model).includes("mod");
-  if (routed && model.routing.kind === "none") problem("routing", 'a pattern with "mod" needs routing, got none');
-  if (!routed && model.routing.kind !== "none") {
-    problem("pattern", `routing "${model.routing.kind}" needs a layer "mod", got ${model.pattern.join(", ")}`);
+  const { routing, experts } = model;
+  const kinds = layerKinds(model);
+  const pattern = model.pattern.join(", ");
+  const routed = kinds.some(isRouted);
+  if (routed && routing.kind === "none") problem("routing", `a pattern with "mod" or "mode" needs routing, got none`);
+  if (!routed && routing.kind !== "none") {
+    problem("pattern", `routing "${routing.kind}" needs a layer "mod" or "mode", got ${pattern}`);
   }
-  const { routing } = model;
+  if (kinds.some(hasExperts) !== (experts !== undefined)) {
+    const rule = experts === undefined ? "needs experts, got none" : "is needed for experts";
+    problem(experts === undefined ? "experts" : "pattern", `a layer "moe" or "mode" ${rule} (pattern: ${pattern})`);
+  }
+  if (experts?.choice === "token" && experts.perToken > routesOf(experts)) {
+    problem("experts", `perToken must be at most count + noOps = ${routesOf(experts)}, got ${experts.perToken}`);
+  }
   if (routing.kind === "learned" && routing.gate === "one" && routing.auxiliary === null) {
     problem("routing", 'gate "one" gives the router no gradient of its own; set an auxiliary loss, or another gate');
   }
@@ -113,9 +130,22 @@ export type Routing = ModelConfig["routing"];
 export const layerKinds = ({ pattern, nLayer }: Pick<ModelConfig, "pattern" | "nLayer">): LayerKind[] =>
   Array.from({ length: nLayer }, (_, i) => pattern[i % pattern.length]!);
 
+/** Whether a router decides which tokens a layer computes. */
+export const isRouted = (kind: LayerKind): boolean => kind === "mod" || kind === "mode";
+
+/** Whether a layer has experts in place of its MLP. */
+export const hasExperts = (kind: LayerKind): boolean => kind === "moe" || kind === "mode";
+
+const layersWhere = (config: Pick<ModelConfig, "pattern" | "nLayer">, holds: (kind: LayerKind) => boolean): number[] =>
+  layerKinds(config).flatMap((kind, i) => (holds(kind) ? [i] : []));
+
 /** Numbers of the routed layers. */
 export const routedLayers = (config: Pick<ModelConfig, "pattern" | "nLayer">): number[] =>
-  layerKinds(config).flatMap((kind, i) => (kind === "mod" ? [i] : []));
+  layersWhere(config, isRouted);
+
+/** Numbers of the layers with experts. */
+export const expertLayers = (config: Pick<ModelConfig, "pattern" | "nLayer">): number[] =>
+  layersWhere(config, hasExperts);
 
 /** C = max(1, round(capacityRatio · T)): tokens that a routed block computes of a sequence of T. */
 export const capacityOf = (ratio: number, tokens: number): number => Math.max(1, Math.round(ratio * tokens));
@@ -139,8 +169,6 @@ export function derived(config: ModelConfig) {
 }
 
 /** The dense model of the same shape. */
-export const denseTwin = (config: ModelConfig): ModelConfig => ({
-  ...config,
-  pattern: ["dense"],
-  routing: { kind: "none" },
-});
+export function denseTwin({ experts: _, ...config }: ModelConfig): ModelConfig {
+  return { ...config, pattern: ["dense"], routing: { kind: "none" } };
+}

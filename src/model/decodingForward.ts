@@ -15,8 +15,9 @@ import {
   type Tensor,
 } from "../graph/index.ts";
 import { type AttentionContext, attentionContext, type Cache, decodingContext, pastBias } from "./attention.ts";
-import { blockDelta, denseBlock } from "./block.ts";
+import { type BlockContext, blockDelta, denseBlock } from "./block.ts";
 import { withinBudget } from "./budget.ts";
+import { causalExperts } from "./causalExperts.ts";
 import { type CausalRule, causalScore } from "./causalRule.ts";
 import { derived, type ModelConfig } from "./config.ts";
 import type { ModLayerParameters, TransformerParameters } from "./parameters.ts";
@@ -139,14 +140,25 @@ function forward(
   const decisions = layerDecisions(decision, [b, t], derived(config));
   const routedThrough: Tensor[] = [];
   const caches: Cache[] = [];
+  const expertsOf =
+    (layer: number): BlockContext["experts"] =>
+    (weights, rows) =>
+      causalExperts(weights, rows, { rule: decision.rule, label: `experts.${layer}` }, config).y;
   for (const [layer, layerParameters] of parameters.layers.entries()) {
     if (layerParameters.kind === "dense") {
-      const { y, ...cache } = denseBlock(layerParameters.block, x, attending.dense(layer), config);
+      const { y, ...cache } = denseBlock(
+        layerParameters.block,
+        x,
+        { attention: attending.dense(layer), experts: expertsOf(layer) },
+        config,
+      );
       x = y;
       caches.push(cache);
     } else {
       const i = routedThrough.length;
-      const result = routedBlock(layerParameters, x, decisions[i]!, config, attending, layer, i);
+      const around = (rows: Tensor) => ({ attention: attending.routed(layer, rows, i), experts: expertsOf(layer) });
+      const block = { layer, around, before: attending.before(layer, i), rowsShape: attending.rowsShape };
+      const result = routedBlock(layerParameters, x, decisions[i]!, config, block);
       x = result.x;
       caches.push(result.cache);
       routedThrough.push(result.routedThrough);
@@ -160,14 +172,22 @@ function forward(
   };
 }
 
+/** What a routed block has around it. */
+interface RoutedBlock {
+  readonly layer: number;
+  /** Of the rows that go through. */
+  readonly around: (rows: Tensor) => BlockContext;
+  /** What `around` reads. */
+  readonly before: readonly Tensor[];
+  readonly rowsShape: Attending["rowsShape"];
+}
+
 function routedBlock(
   parameters: ModLayerParameters<Tensor>,
   x: Tensor,
   { rule, threshold, noise, budget }: LayerDecision,
   config: ModelConfig,
-  attending: Attending,
-  layer: number,
-  i: number,
+  { layer, around, before, rowsShape }: RoutedBlock,
 ) {
   const { routing, dModel } = config;
   if (routing.kind === "none") throw new Error("routedBlock: the model must have routing, got none");
@@ -181,17 +201,17 @@ function routedBlock(
   const count = `routed.${layer}`;
   const rows = rowsWhere(reshape(routedThrough, [all]), count);
   const xRows = reshape(x, [all, dModel]);
-  const [bRouted, tRouted] = attending.rowsShape(count);
+  const [bRouted, tRouted] = rowsShape(count);
   const xRouted = reshape(gatherRows(xRows, rows), [bRouted, tRouted, dModel]);
-  const { y, keys, values } = blockDelta(parameters.block, xRouted, attending.routed(layer, rows, i), config);
+  const { y, keys, values } = blockDelta(parameters.block, xRouted, around(rows), config);
   const gate = gateOf(routing.gate, reshape(gatherRows(reshape(r, [all]), rows), [bRouted, tRouted]));
   const update = reshape(gated(gate, y), [count, dModel]);
   const xNext = reshape(addAtRows(xRows, rows, update), [b, t, dModel]);
 
   // What decides is needed whichever branch is taken; r, where it does not decide, by the tokens that go through alone.
-  const before = [x, score, routedThrough, ...attending.before(layer, i)];
+  const outside = [x, score, routedThrough, ...before];
   const none = [keys, values].map(({ dtype, shape }) => empty(dtype, shape));
-  const [xOut, ...cache] = ifElse(anyOf(routedThrough), before, [xNext, keys, values], [x, ...none]);
+  const [xOut, ...cache] = ifElse(anyOf(routedThrough), outside, [xNext, keys, values], [x, ...none]);
   return { x: xOut!, routedThrough, cache: { keys: cache[0]!, values: cache[1]! } };
 }
 

@@ -1,7 +1,7 @@
 import { type Dim, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import type { Cache } from "./attention.ts";
 import type { CausalRule } from "./causalRule.ts";
-import { derived, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
+import { derived, isRouted, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
 import { type DecodingResult, type LogitPlaces, prefillForward, stepForward } from "./decodingForward.ts";
 import type { TransformerParameters } from "./parameters.ts";
 
@@ -84,7 +84,7 @@ export function stepGraph(
   const tokens = input("int32", ["batch"]);
   const positions = input("int64", ["batch"]);
   const caches = layerKinds(config).map((kind, layer): Cache => {
-    const shape = ["batch", nKvHead, kind === "dense" ? "places" : `places.${layer}`, headDim];
+    const shape = ["batch", nKvHead, isRouted(kind) ? `places.${layer}` : "places", headDim];
     return { keys: input("float32", shape), values: input("float32", shape) };
   });
   const lengths = routedLayers(config).map((layer) => [`lengths.${layer}`, input("int64", ["batch"])] as const);

@@ -10,7 +10,7 @@ import {
   topPositions,
 } from "../graph/index.ts";
 import { attentionContext } from "./attention.ts";
-import { blockDelta } from "./block.ts";
+import { type BlockContext, blockDelta } from "./block.ts";
 import { capacityOf, type ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
 import { gated, gateOf, predictorLogits, routerWeights } from "./router.ts";
@@ -43,6 +43,7 @@ function flatRows(positions: Tensor, tokens: number): Tensor {
  * @param x [B, T, D], static
  * @param documents int32 [B, T]
  * @param noise r for random routing, [B, T]
+ * @param experts of a staged Mixture-of-Depths-and-Experts: how the chosen tokens are computed
  */
 export function mixtureOfDepths(
   parameters: ModLayerParameters<Tensor>,
@@ -50,6 +51,7 @@ export function mixtureOfDepths(
   documents: Tensor,
   noise: Tensor | undefined,
   config: ModelConfig,
+  experts?: BlockContext["experts"],
 ): { readonly x: Tensor; readonly routed: RoutedLayer } {
   const [b, t, d] = x.shape.map((dim) => staticDim("mixtureOfDepths", dim)) as [number, number, number];
   const routing = config.routing;
@@ -62,7 +64,7 @@ export function mixtureOfDepths(
   const rows = flatRows(positions, t); //                                               [B·C]
   const xRouted = reshape(gatherRows(reshape(x, [b * t, d]), rows), [b, capacity, d]); // [B, C, D]
   const documentsRouted = reshape(gatherRows(flat(documents), rows), [b, capacity]); //   [B, C]
-  const context = attentionContext(positions, x, { documents: documentsRouted });
+  const context = { attention: attentionContext(positions, x, { documents: documentsRouted }), experts };
   const { y: delta } = blockDelta(parameters.block, xRouted, context, config); //        [B, C, D]
   const rRouted = reshape(gatherRows(flat(r), rows), [b, capacity]); //                 [B, C]
   const update = reshape(gated(gateOf(routing.gate, rRouted), delta), [b * capacity, d]);

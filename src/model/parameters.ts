@@ -1,6 +1,7 @@
 import type { NamedArray, NamedArrays } from "../notation.ts";
 import { fillNormal, hashText } from "../random.ts";
-import { derived, layerKinds, type ModelConfig } from "./config.ts";
+import { derived, hasExperts, isRouted, layerKinds, type ModelConfig } from "./config.ts";
+import { routesOf } from "./expertsConfig.ts";
 
 /** What is known of a parameter before it has values. */
 export class ParameterSpec {
@@ -36,7 +37,8 @@ export interface AttentionParameters<T> {
   readonly output: T;
 }
 
-export interface FeedForwardParameters<T> {
+/** The weights of an MLP; of experts each has a leading axis, [E, D, F]. */
+export interface MlpWeights<T> {
   /** [D, F] */
   readonly up: T;
   /** [D, F], SwiGLU only. */
@@ -45,13 +47,25 @@ export interface FeedForwardParameters<T> {
   readonly down: T;
 }
 
+export interface MlpParameters<T> extends MlpWeights<T> {
+  readonly kind: "mlp";
+}
+
+export interface ExpertsParameters<T> extends MlpWeights<T> {
+  readonly kind: "experts";
+  /** [D, E + O] */
+  readonly router: T;
+  /** Of expert choice: one logit for each expert. */
+  readonly predictor?: PredictorParameters<T>;
+}
+
 export interface BlockParameters<T> {
   /** [D] */
   readonly attentionNorm: T;
   readonly attention: AttentionParameters<T>;
   /** [D] */
   readonly feedForwardNorm: T;
-  readonly feedForward: FeedForwardParameters<T>;
+  readonly feedForward: MlpParameters<T> | ExpertsParameters<T>;
 }
 
 export interface PredictorParameters<T> {
@@ -59,9 +73,9 @@ export interface PredictorParameters<T> {
   readonly hidden: T;
   /** [P] */
   readonly hiddenBias: T;
-  /** [P, 1] */
+  /** [P, 1], or [P, E] */
   readonly output: T;
-  /** [1] */
+  /** [1], or [E] */
   readonly outputBias: T;
 }
 
@@ -92,8 +106,11 @@ export interface TransformerParameters<T> {
 export function transformerParameters(config: ModelConfig): TransformerParameters<ParameterSpec> {
   const { dModel, vocabSize } = config;
   const layers = layerKinds(config).map((kind, i) => {
-    const block = blockParameters(`layers.${i}`, config);
-    return kind === "dense" ? { kind, block } : { kind, block, ...routerParameters(`layers.${i}`, config) };
+    const prefix = `layers.${i}`;
+    const block = blockParameters(prefix, config, hasExperts(kind));
+    return isRouted(kind)
+      ? { kind: "mod" as const, block, ...routerParameters(prefix, config) }
+      : { kind: "dense" as const, block };
   });
   return {
     embedding: new ParameterSpec("embedding", [vocabSize, dModel], { std: derived(config).embeddingStd }, "embedding"),
@@ -108,27 +125,51 @@ const HEAD_STD = 0.02;
 
 const norm = (name: string, width: number) => new ParameterSpec(name, [width], { fill: 1 }, "norm");
 
-/** Normal with variance 1/inputs, which keeps the scale of a normalised input. */
-const matrix = (name: string, [inputs, outputs]: [number, number], scale = 1) =>
-  new ParameterSpec(name, [inputs, outputs], { std: scale / Math.sqrt(inputs) }, "matrix");
+/** Normal with variance 1/inputs, which keeps the scale of a normalised input: [inputs, outputs], or one such for each expert. */
+const matrix = (name: string, shape: readonly number[], scale = 1) =>
+  new ParameterSpec(name, shape, { std: scale / Math.sqrt(shape.at(-2)!) }, "matrix");
 
-function blockParameters(prefix: string, config: ModelConfig): BlockParameters<ParameterSpec> {
-  const { dModel, nLayer } = config;
+/** 2L additions enter the residual stream: each starts smaller by √(2L), so that their sum keeps its scale (GPT-2). */
+const residualScale = ({ nLayer }: ModelConfig): number => 1 / Math.sqrt(2 * nLayer);
+
+function blockParameters(prefix: string, config: ModelConfig, experts: boolean): BlockParameters<ParameterSpec> {
+  const { dModel } = config;
   const { dKv, dMlp } = derived(config);
-  // 2L additions enter the residual stream: each starts smaller by √(2L), so that their sum keeps its scale (GPT-2).
-  const residual = 1 / Math.sqrt(2 * nLayer);
   return {
     attentionNorm: norm(`${prefix}.attentionNorm`, dModel),
     attention: {
       qkv: matrix(`${prefix}.attention.qkv`, [dModel, dModel + 2 * dKv]),
-      output: matrix(`${prefix}.attention.output`, [dModel, dModel], residual),
+      output: matrix(`${prefix}.attention.output`, [dModel, dModel], residualScale(config)),
     },
     feedForwardNorm: norm(`${prefix}.feedForwardNorm`, dModel),
-    feedForward: {
-      up: matrix(`${prefix}.feedForward.up`, [dModel, dMlp]),
-      ...(config.mlp === "swiglu" ? { gate: matrix(`${prefix}.feedForward.gate`, [dModel, dMlp]) } : {}),
-      down: matrix(`${prefix}.feedForward.down`, [dMlp, dModel], residual),
-    },
+    feedForward: experts
+      ? expertsParameters(`${prefix}.experts`, config)
+      : { kind: "mlp", ...mlpWeights(`${prefix}.feedForward`, config, [], dMlp) },
+  };
+}
+
+/** The weights of an MLP, or of several: `leading` is [] or [E]. */
+const mlpWeights = (
+  prefix: string,
+  config: ModelConfig,
+  leading: readonly number[],
+  width: number,
+): MlpWeights<ParameterSpec> => ({
+  up: matrix(`${prefix}.up`, [...leading, config.dModel, width]),
+  ...(config.mlp === "swiglu" ? { gate: matrix(`${prefix}.gate`, [...leading, config.dModel, width]) } : {}),
+  down: matrix(`${prefix}.down`, [...leading, width, config.dModel], residualScale(config)),
+});
+
+function expertsParameters(prefix: string, config: ModelConfig): ExpertsParameters<ParameterSpec> {
+  const { dModel, experts, routerStd } = config;
+  if (experts === undefined) throw new Error("expertsParameters: the model must have experts, got none");
+  const routes = routesOf(experts);
+  const width = experts.choice === "expert" && experts.predictor?.width;
+  return {
+    kind: "experts",
+    router: new ParameterSpec(`${prefix}.router`, [dModel, routes], { std: routerStd }, "router"),
+    ...mlpWeights(prefix, config, [experts.count], experts.dMlp ?? derived(config).dMlp),
+    ...(width && { predictor: predictorParameters(`${prefix}.predictor`, dModel, width, routes) }),
   };
 }
 
@@ -140,14 +181,19 @@ function routerParameters(prefix: string, { dModel, routing, routerStd }: ModelC
     : { router, predictor: predictorParameters(`${prefix}.predictor`, dModel, routing.predictor.width) };
 }
 
-function predictorParameters(prefix: string, dModel: number, width: number): PredictorParameters<ParameterSpec> {
+function predictorParameters(
+  prefix: string,
+  dModel: number,
+  width: number,
+  outputs = 1,
+): PredictorParameters<ParameterSpec> {
   const part = (name: string, shape: readonly number[], initial: ParameterSpec["initial"]) =>
     new ParameterSpec(`${prefix}.${name}`, shape, initial, "predictor");
   return {
     hidden: part("hidden", [dModel, width], { std: 1 / Math.sqrt(dModel) }),
     hiddenBias: part("hiddenBias", [width], { fill: 0 }),
-    output: part("output", [width, 1], { std: 1 / Math.sqrt(width) }),
-    outputBias: part("outputBias", [1], { fill: 0 }),
+    output: part("output", [width, outputs], { std: 1 / Math.sqrt(width) }),
+    outputBias: part("outputBias", [outputs], { fill: 0 }),
   };
 }
 

@@ -23,10 +23,13 @@ export function gateOf(gate: Gate, r: Tensor): Tensor | undefined {
  * The auxiliary predictor: logits of "this token is among the top k", from x [B, T, D] alone -> [B, T]. It reads the block's
  * input behind a stop: nothing it learns reaches the language model (Raposo et al. 2024, section 3.5).
  */
-export function predictorLogits(parameters: PredictorParameters<Tensor>, x: Tensor): Tensor {
+export const predictorLogits = (parameters: PredictorParameters<Tensor>, x: Tensor): Tensor =>
+  reshape(expertPredictorLogits(parameters, x), x.shape.slice(0, 2));
+
+/** The same of "this expert takes the token", a logit for each expert: x [B, T, D] -> [B, T, E]. */
+export function expertPredictorLogits(parameters: PredictorParameters<Tensor>, x: Tensor): Tensor {
   const hidden = relu(add(matmul(stopGradient(x), parameters.hidden), parameters.hiddenBias)); // [B, T, P]
-  const logits = add(matmul(hidden, parameters.output), parameters.outputBias);
-  return reshape(logits, x.shape.slice(0, 2));
+  return add(matmul(hidden, parameters.output), parameters.outputBias);
 }
 
 /** gate · delta for each token: gate [B, T] or undefined for 1, delta [B, T, D]. */

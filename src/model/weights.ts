@@ -1,4 +1,4 @@
-import { constant, dequantize, type Quantization, type Tensor } from "../graph/index.ts";
+import { constant, dequantize, type Quantization, stack, type Tensor } from "../graph/index.ts";
 import type { ModelConfig } from "./config.ts";
 import { type ParameterSpec, parameterList } from "./parameters.ts";
 
@@ -24,16 +24,38 @@ export const constantParameters = (
 ): Record<string, Tensor> =>
   Object.fromEntries(
     parameterList(config).map((spec) => {
-      const values = data(spec.name);
-      const tensor =
+      const tensorOf = (part: MatrixPart) =>
         format === "float32" || !isQuantized(spec)
-          ? constant("float32", spec.shape, values, spec.name)
-          : quantizedConstant(spec, values, format);
-      return [`value.${spec.name}`, tensor];
+          ? constant("float32", part.shape, part.values, part.name)
+          : quantizedConstant(part, format);
+      return [`value.${spec.name}`, byMatrix(spec, data(spec.name), tensorOf)];
     }),
   );
 
-function quantizedConstant({ name, shape }: ParameterSpec, values: Float32Array, format: QuantizedFormat): Tensor {
+/** A parameter, or the part of it that belongs to one expert. */
+interface MatrixPart {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly values: Float32Array;
+}
+
+/** One tensor of a parameter; of one that stands for several experts a stack of theirs, so that each can be used, and stored, alone. */
+function byMatrix(spec: ParameterSpec, values: Float32Array, tensorOf: (part: MatrixPart) => Tensor): Tensor {
+  if (spec.shape.length < 3) return tensorOf({ name: spec.name, shape: spec.shape, values });
+  return stack(matrixParts(spec, values).map(tensorOf));
+}
+
+function matrixParts({ name, shape }: ParameterSpec, values: Float32Array): MatrixPart[] {
+  const [count, ...rest] = shape as [number, ...number[]];
+  const size = values.length / count;
+  return Array.from({ length: count }, (_, i) => ({
+    name: `${name}.${i}`,
+    shape: rest,
+    values: values.subarray(i * size, (i + 1) * size),
+  }));
+}
+
+function quantizedConstant({ name, shape, values }: MatrixPart, format: QuantizedFormat): Tensor {
   const [inputs, outputs] = shape as readonly [number, number];
   const quantization: Quantization = { ...QUANTIZATION[format], inputs };
   const { codes, scales, blocks } = quantize(values, outputs, quantization);
@@ -48,7 +70,18 @@ function quantizedConstant({ name, shape }: ParameterSpec, values: Float32Array,
 /** The values that a parameter has once it is quantised; those of one that is not stay as they are. */
 export function roundedValues(spec: ParameterSpec, values: Float32Array, format: QuantizedFormat): Float32Array {
   if (!isQuantized(spec)) return values;
-  const [inputs, outputs] = spec.shape as [number, number];
+  if (spec.shape.length < 3) return roundedMatrix({ ...spec, values }, format);
+  const rounded = new Float32Array(values.length);
+  let at = 0;
+  for (const part of matrixParts(spec, values)) {
+    rounded.set(roundedMatrix(part, format), at);
+    at += part.values.length;
+  }
+  return rounded;
+}
+
+function roundedMatrix({ shape, values }: MatrixPart, format: QuantizedFormat): Float32Array {
+  const [inputs, outputs] = shape as [number, number];
   const { bits, blockSize } = QUANTIZATION[format];
   const { codes, scales, blocks } = quantize(values, outputs, { bits, blockSize, inputs });
   const middle = 2 ** (bits - 1);

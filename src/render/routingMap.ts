@@ -2,7 +2,7 @@
 
 export interface RoutingMapLayer {
   readonly index: number;
-  /** "dense" computes every token; any other kind ("mod", "mode", ...) routes. */
+  /** "dense" and "moe" compute every token; "mod" and "mode" route. */
   readonly kind: string;
   /** Per token: true where it was computed by the layer, false where it went around. */
   readonly routedThrough: readonly boolean[];
@@ -19,7 +19,7 @@ export interface RoutingMap {
 export const ROW_ORDER = "layer 0 at the bottom";
 
 export function isDense(layer: RoutingMapLayer): boolean {
-  return layer.kind === "dense";
+  return layer.kind === "dense" || layer.kind === "moe";
 }
 
 /** Layers in the order of a picture's rows, from top to bottom: the highest first, as in the paper's figures. */

@@ -1,5 +1,5 @@
 import type { CausalRule } from "../model/causalRule.ts";
-import { applicableRules, causalRule, type Rule } from "../model/rules.ts";
+import { applicableRules, causalRule, graphRule, type Rule } from "../model/rules.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 
 type Asked<R> = R | undefined;
@@ -20,7 +20,7 @@ export function chooseRule<R extends Rule = CausalRule>(
         `rule: ${dir} must be trained with an auxiliary loss or a predictor to decide causally, got neither`,
       );
     }
-    return trained === "dense" ? "through" : (trained as CausalRule);
+    return graphRule(trained) as CausalRule;
   }
   if ((asked === "predictor" || asked === "auxiliary") && !applicableRules(model).includes(asked)) {
     const part = asked === "auxiliary" ? "an auxiliary loss" : "a predictor";

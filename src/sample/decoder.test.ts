@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
-import { livelyParameters, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { causalRule, graphRule } from "../model/rules.ts";
+import { expertModels, livelyParameters, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
 import { randomBelow } from "../random.ts";
 import { type Executor, floats, type HostTensors } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
@@ -31,6 +32,11 @@ const cases: [string, ModelConfig, CausalRule][] = [
   ["mod, every block routed", tinyMod({}, { ...context, pattern: ["mod"] }), "predictor"],
   ["random routing", tinyRandom("linear", context), "random"],
   ["random routing, gate one", tinyRandom("one", context), "random"],
+  ...Object.entries(expertModels(context)).map(([name, model]): [string, ModelConfig, CausalRule] => [
+    name,
+    model,
+    graphRule(causalRule(model)!) as CausalRule,
+  ]),
 ];
 
 const noiseOf = (sequence: number) => ({ seed: 5, sequence });

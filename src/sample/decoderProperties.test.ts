@@ -10,7 +10,7 @@ import { prefillGraph } from "../model/decodingGraphs.ts";
 import { routingNoise } from "../model/noise.ts";
 import { parameterInputs, parameterTensors } from "../model/parameterInputs.ts";
 import { parameterList } from "../model/parameters.ts";
-import { livelyParameters, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { livelyParameters, tinyDense, tinyMod, tinyMode, tinyMoe, tinyRandom } from "../model/testing/tinyModel.ts";
 import { randomBelow } from "../random.ts";
 import { openSavedModel } from "../run/savedModel.ts";
 import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
@@ -40,6 +40,8 @@ const CASES: Record<string, Case> = {
   "random routing": random(tinyRandom("linear", context), "random"),
   "thresholds of its own": random(tinyMod({}, context), "auxiliary", { thresholds: [0.7, -0.4] }),
   "a budget": random(tinyMod({}, context), "predictor", { budget: 0.3 }),
+  "integrated mode": random(tinyMoe({ noOps: 3 }, context), "through"),
+  "staged mode, expert choice": random(tinyMode({ choice: "expert", predictor: { width: 4 } }, context), "predictor"),
   "a budget of random routing": random(tinyRandom("one", context), "random", { budget: 1 / 3 }),
 };
 

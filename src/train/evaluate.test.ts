@@ -3,7 +3,7 @@ import { type EvaluationWindow, evaluationWindows } from "../data/evaluationWind
 import { expectClose } from "../graph/testing/gradientCheck.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { capacityOf, derived, type ModelConfig, routedLayers } from "../model/config.ts";
-import { EVALUATION_RULES, type EvaluationRule } from "../model/rules.ts";
+import { EVALUATION_RULES, type EvaluationRule, graphRule } from "../model/rules.ts";
 import { livelyParameters, someTokens, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
 import { type Executor, floats } from "../runtime/executor.ts";
 import {
@@ -54,7 +54,7 @@ interface WindowPass {
 }
 
 async function passes(model: ModelConfig, rule: EvaluationRule): Promise<WindowPass[]> {
-  const executor: Executor = await runtime.compile(causalGraph(model, rule === "dense" ? "through" : rule, "logits"));
+  const executor: Executor = await runtime.compile(causalGraph(model, graphRule(rule), "logits"));
   const results: WindowPass[] = [];
   for (const [i, { tokens, length }] of WINDOWS.entries()) {
     const noiseKeys = [{ seed: 0, sequence: i }];

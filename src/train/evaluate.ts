@@ -5,7 +5,7 @@ import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
 import type { NoiseKey } from "../model/noise.ts";
-import { applicableRules, EVALUATION_RULES, type EvaluationRule, type Rule } from "../model/rules.ts";
+import { applicableRules, EVALUATION_RULES, type EvaluationRule, graphRule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
 import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
 
@@ -137,12 +137,11 @@ export class Evaluator {
   async #executor(rule: EvaluationRule): Promise<Executor> {
     const known = this.#executors.get(rule);
     if (known !== undefined) return known;
-    // A dense model has no routed block: any rule gives the same graph.
-    const graphRule: Rule = rule === "dense" ? "through" : rule;
+    const ofGraph = graphRule(rule);
     const { thresholds, ...others } = this.#options;
-    const calibrated = graphRule === "topk" ? undefined : thresholds?.[graphRule];
+    const calibrated = ofGraph === "topk" ? undefined : thresholds?.[ofGraph];
     const options = { ...others, ...(calibrated && { thresholds: calibrated }) };
-    const executor = await this.#runtime.compile(causalGraph(this.#model, graphRule, "nll", options));
+    const executor = await this.#runtime.compile(causalGraph(this.#model, ofGraph, "nll", options));
     this.#executors.set(rule, executor);
     return executor;
   }

@@ -15,8 +15,25 @@ export const MOMENT_KINDS = ["firstMoment", "secondMoment"] as const;
 export const STATE_KINDS = ["value", ...MOMENT_KINDS] as const;
 export type StateKind = (typeof STATE_KINDS)[number];
 
-/** Scalars of the loss, as they stand in the output `losses` [4]. */
+/** Scalars of the loss of every model. */
 export const LOSSES = ["lm", "auxiliary", "predictor", "zLoss"] as const;
+/** Those that layers of experts add: `balance` by token choice, the last two by expert choice. */
+export const EXPERT_LOSSES = ["expertZLoss", "balance", "expertAuxiliary", "expertPredictor"] as const;
+
+export type Losses<T> = Readonly<
+  Record<(typeof LOSSES)[number], T> & Partial<Record<(typeof EXPERT_LOSSES)[number], T>>
+>;
+
+/** The scalars of a model's loss, as they stand in the output `losses`. */
+export const lossNames = ({ experts }: ModelConfig): (keyof Losses<unknown>)[] => [
+  ...LOSSES,
+  ...EXPERT_LOSSES.filter((name) => {
+    if (experts === undefined) return false;
+    if (name === "expertZLoss") return true;
+    if (name === "balance") return experts.choice === "token";
+    return experts.choice === "expert" && (name === "expertAuxiliary" || experts.predictor !== null);
+  }),
+];
 
 export interface GradientGraphOptions {
   /** Factor on the loss: the share of these sequences in all of the update. */
@@ -43,7 +60,7 @@ export function gradientGraph(
   return {
     name: "gradient",
     inputs: { ...batch, ...values, ...sums },
-    outputs: { ...lossOutputs(parts), ...Object.fromEntries(next) },
+    outputs: { ...lossOutputs(parts, config), ...Object.fromEntries(next) },
   };
 }
 
@@ -83,7 +100,8 @@ const vector = (scalars: readonly Tensor[]): Tensor =>
     0,
   );
 
-const lossOutputs = (parts: Objective): Named => ({
-  losses: vector(LOSSES.map((name) => parts[name])),
+const lossOutputs = (parts: Objective, config: ModelConfig): Named => ({
+  losses: vector(lossNames(config).map((name) => parts[name]!)),
   ...(parts.routing && { routing: parts.routing }),
+  ...(parts.experts && { experts: parts.experts }),
 });

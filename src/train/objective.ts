@@ -1,29 +1,17 @@
-import {
-  add,
-  cast,
-  concat,
-  constant,
-  crossEntropy,
-  greater,
-  mean,
-  mul,
-  reshape,
-  softplus,
-  stopGradient,
-  sub,
-  type Tensor,
-} from "../graph/index.ts";
+import { add, cast, concat, constant, crossEntropy, greater, mean, mul, reshape, type Tensor } from "../graph/index.ts";
 import type { ModelConfig } from "../model/config.ts";
 import type { RoutedLayer } from "../model/mixtureOfDepths.ts";
 import type { TransformerParameters } from "../model/parameters.ts";
 import { type TrainingInputs, trainingForward } from "../model/transformer.ts";
+import { binaryCrossEntropy } from "./binaryCrossEntropy.ts";
+import { type ExpertObjective, expertObjective, expertStatistics, weightedExperts } from "./expertObjective.ts";
 
 /**
  * The parts of the training loss, each a scalar. `auxiliary` and `zLoss` are measured in every model with a learned router, also where
  * they have no weight in the total; parts that the model has not are a constant 0.
  */
-export interface Objective {
-  /** What is differentiated: lm + weight·auxiliary + predictor + weight·zLoss. */
+export interface Objective extends Partial<ExpertObjective> {
+  /** What is differentiated: lm + weight·auxiliary + predictor + weight·zLoss, and what experts add. */
   readonly total: Tensor;
   /** Mean negative log likelihood of the next token, nats. */
   readonly lm: Tensor;
@@ -35,6 +23,8 @@ export interface Objective {
   readonly zLoss: Tensor;
   /** For each routed layer, the means of `ROUTING_STATISTICS`: [routed layers, 6]. */
   readonly routing?: Tensor;
+  /** For each layer of experts what `expertStatistics` gives: [layers, E + O + 2]. */
+  readonly experts?: Tensor;
 }
 
 /** Means over a batch that precision, recall and realised capacity follow from. "routed" is the top-k choice. */
@@ -53,10 +43,25 @@ export function objective(
   inputs: TrainingInputs & { readonly targets: Tensor },
   config: ModelConfig,
 ): Objective {
-  const { logits, routed } = trainingForward(parameters, inputs, config);
+  const { logits, routed, experts } = trainingForward(parameters, inputs, config);
   const lm = mean(crossEntropy(logits, inputs.targets));
+  const ofRouting = routingObjective(routed, lm, config);
+  if (config.experts === undefined) return ofRouting;
+  const ofExperts = expertObjective(experts, config.experts);
+  return {
+    ...ofRouting,
+    ...ofExperts,
+    total: add(ofRouting.total, weightedExperts(ofExperts, config.experts)),
+    experts: concat(
+      experts.map((layer) => expertStatistics(layer, config)),
+      0,
+    ),
+  };
+}
+
+/** The language model's loss and what routed blocks add to it. */
+function routingObjective(routed: readonly RoutedLayer[], lm: Tensor, { routing }: ModelConfig): Objective {
   const zero = constant(lm.dtype, [], 0);
-  const routing = config.routing;
   const statistics = routed.length === 0 ? {} : { routing: concat(routed.map(layerStatistics), 0) };
   if (routing.kind !== "learned")
     return { total: lm, lm, auxiliary: zero, predictor: zero, zLoss: zero, ...statistics };
@@ -72,10 +77,6 @@ export function objective(
   if (routing.predictor !== null) total = add(total, predictor);
   return { total, lm, auxiliary, predictor, zLoss, ...statistics };
 }
-
-/** Mean of −log p(label) for logits and labels in {0, 1} of one shape: softplus(x) − label·x. */
-const binaryCrossEntropy = (logits: Tensor, labels: Tensor): Tensor =>
-  mean(sub(softplus(logits), mul(logits, stopGradient(labels))));
 
 const average = (scalars: readonly Tensor[]): Tensor =>
   mul(

@@ -13,14 +13,14 @@ import type { NamedArray } from "../notation.ts";
 import { decodeSafetensors } from "../run/safetensors.ts";
 import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
-import { gradientGraph, LOSSES, STATE_KINDS } from "./graphs.ts";
+import { gradientGraph, lossNames, STATE_KINDS } from "./graphs.ts";
 import type { OptimizerConfig } from "./optimizer.ts";
 import { type StepResult, Trainer } from "./trainer.ts";
 import { TrainingState } from "./trainingState.ts";
 
 /**
  * This library in single precision against PyTorch in double precision. `reference/` holds the other implementation, written
- * from the equations of docs/MODEL.md, and what it made of three tiny models. An error is relative to the largest value of
+ * from the equations of docs/MODEL.md, and what it made of tiny models. An error is relative to the largest value of
  * its array.
  */
 const TOLERANCE = {
@@ -168,86 +168,89 @@ const columns = (steps: readonly Readonly<Record<string, number | null>>[]): Rec
       .map((name) => [name, steps.map((step) => step[name]!)]),
   );
 
-describe.each(["dense", "mod", "mod-sigmoid"])("equal to PyTorch: %s", (name) => {
-  const fixture = new Fixture(name);
-  const { config, summary } = fixture;
-  const rows = fixture.get("tokens").shape[0]!;
-  const batchOf = (from: number, to: number): Batch => {
-    const feeds = batchFeeds(fixture, from, to);
-    const ids = (name: string) => feeds[name]!.data as Int32Array;
-    const [tokens, targets, documents] = [ids("tokens"), ids("targets"), ids("documents")];
-    return { batchSize: to - from, seqLen: config.seqLen, tokens, targets, documents };
-  };
+describe.each(["dense", "mod", "mod-sigmoid", "mode-integrated", "mode-staged", "mode-expert-choice"])(
+  "equal to PyTorch: %s",
+  (name) => {
+    const fixture = new Fixture(name);
+    const { config, summary } = fixture;
+    const rows = fixture.get("tokens").shape[0]!;
+    const batchOf = (from: number, to: number): Batch => {
+      const feeds = batchFeeds(fixture, from, to);
+      const ids = (name: string) => feeds[name]!.data as Int32Array;
+      const [tokens, targets, documents] = [ids("tokens"), ids("targets"), ids("documents")];
+      return { batchSize: to - from, seqLen: config.seqLen, tokens, targets, documents };
+    };
 
-  /** Trains on the fixture's batch, cut in `accumulate` parts that `threads` replicas share. */
-  async function train(steps: number, { threads = 1, accumulate = 1 } = {}) {
-    const batchSize = rows / accumulate;
-    const settings = { batchSize, accumulate, optimizer: summary.optimizer } as TrainConfig;
-    const trainer = await Trainer.create(config, settings, 0, { ...nodeRuntime({ threads: 1 }), threads });
-    const state = initialState(fixture);
-    const batches = Array.from({ length: accumulate }, (_, i) => batchOf(i * batchSize, (i + 1) * batchSize));
-    const results: StepResult[] = [];
-    for (let step = 1; step <= steps; step++) {
-      results.push(await trainer.step(state, batches, step, summary.learningRates[step - 1]!));
+    /** Trains on the fixture's batch, cut in `accumulate` parts that `threads` replicas share. */
+    async function train(steps: number, { threads = 1, accumulate = 1 } = {}) {
+      const batchSize = rows / accumulate;
+      const settings = { batchSize, accumulate, optimizer: summary.optimizer } as TrainConfig;
+      const trainer = await Trainer.create(config, settings, 0, { ...nodeRuntime({ threads: 1 }), threads });
+      const state = initialState(fixture);
+      const batches = Array.from({ length: accumulate }, (_, i) => batchOf(i * batchSize, (i + 1) * batchSize));
+      const results: StepResult[] = [];
+      for (let step = 1; step <= steps; step++) {
+        results.push(await trainer.step(state, batches, step, summary.learningRates[step - 1]!));
+      }
+      await trainer.dispose();
+      return { state, results };
     }
-    await trainer.dispose();
-    return { state, results };
-  }
 
-  test("names and shapes of the parameters", () => {
-    const shapes = (list: readonly (readonly [string, readonly number[]])[]) => Object.fromEntries(list);
-    const expected = [...fixture.arrays].filter(([key]) => key.startsWith("value."));
-    expect(shapes(parameterList(config).map((spec) => [`value.${spec.name}`, spec.shape]))).toEqual(
-      shapes(expected.map(([key, { shape }]) => [key, shape])),
-    );
-  });
+    test("names and shapes of the parameters", () => {
+      const shapes = (list: readonly (readonly [string, readonly number[]])[]) => Object.fromEntries(list);
+      const expected = [...fixture.arrays].filter(([key]) => key.startsWith("value."));
+      expect(shapes(parameterList(config).map((spec) => [`value.${spec.name}`, spec.shape]))).toEqual(
+        shapes(expected.map(([key, { shape }]) => [key, shape])),
+      );
+    });
 
-  test("logits and choices of the training pass", async () => {
-    const values = parameterFeeds(fixture, "value");
-    const outputs = await runTraining(config, fixture.ints("tokens"), values, fixture.ints("documents"));
-    expectNear({ logits: floats(outputs, "logits") }, { logits: fixture.get("logits.topk").data }, TOLERANCE.step);
-    expectNear(choicesOf(outputs), fixture.under("routedThrough.topk."), 0);
-  });
+    test("logits and choices of the training pass", async () => {
+      const values = parameterFeeds(fixture, "value");
+      const outputs = await runTraining(config, fixture.ints("tokens"), values, fixture.ints("documents"));
+      expectNear({ logits: floats(outputs, "logits") }, { logits: fixture.get("logits.topk").data }, TOLERANCE.step);
+      expectNear(choicesOf(outputs), fixture.under("routedThrough.topk."), 0);
+    });
 
-  test("losses, and the gradient of each parameter", async () => {
-    const executor = await compileFor("float32", gradientGraph(config, rows));
-    const outputs = await executor.run({ ...parameterFeeds(fixture, "value"), ...batchFeeds(fixture) });
-    await executor.dispose();
-    const { gradientNorm: _, predictorGradientNorm: __, ...losses } = summary.steps[0]!;
-    const got = Object.fromEntries(LOSSES.map((name, i) => [name, floats(outputs, "losses")[i]!]));
-    expectNear(columns([got]), columns([losses]), TOLERANCE.step);
-    expectNear(arraysOf(outputs, "next.gradient"), fixture.under("gradient."), TOLERANCE.step);
-  });
+    test("losses, and the gradient of each parameter", async () => {
+      const executor = await compileFor("float32", gradientGraph(config, rows));
+      const outputs = await executor.run({ ...parameterFeeds(fixture, "value"), ...batchFeeds(fixture) });
+      await executor.dispose();
+      const { gradientNorm: _, predictorGradientNorm: __, ...losses } = summary.steps[0]!;
+      const got = Object.fromEntries(lossNames(config).map((name, i) => [name, floats(outputs, "losses")[i]!]));
+      expectNear(columns([got]), columns([losses]), TOLERANCE.step);
+      expectNear(arraysOf(outputs, "next.gradient"), fixture.under("gradient."), TOLERANCE.step);
+    });
 
-  test("ten steps: losses, norms of the gradients, parameters", async () => {
-    const one = await train(1);
-    expectNear(arraysOf(one.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
-    const ten = await train(summary.steps.length);
-    expectNear(columns(ten.results.map(scalarsOf)), columns(summary.steps), TOLERANCE.training);
-    expectNear(arraysOf(ten.state.tensors, "value"), fixture.under("step10."), TOLERANCE.training);
-  });
+    test("ten steps: losses, norms of the gradients, parameters", async () => {
+      const one = await train(1);
+      expectNear(arraysOf(one.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
+      const ten = await train(summary.steps.length);
+      expectNear(columns(ten.results.map(scalarsOf)), columns(summary.steps), TOLERANCE.training);
+      expectNear(arraysOf(ten.state.tensors, "value"), fixture.under("step10."), TOLERANCE.training);
+    });
 
-  test.each([
-    ["gradients of single rows, summed one after the other", { accumulate: rows }],
-    ["gradients of single rows by replicas of their own", { threads: rows }],
-  ])("%s, then the update, is one training step", async (_, parts) => {
-    const [apart, whole] = [await train(1, parts), await train(1)];
-    for (const kind of STATE_KINDS) {
-      expectNear(arraysOf(apart.state.tensors, kind), arraysOf(whole.state.tensors, kind), TOLERANCE.step);
-    }
-    expectNear(arraysOf(apart.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
-    expectNear(columns(apart.results.map(scalarsOf)), columns([summary.steps[0]!]), TOLERANCE.step);
-  });
+    test.each([
+      ["gradients of single rows, summed one after the other", { accumulate: rows }],
+      ["gradients of single rows by replicas of their own", { threads: rows }],
+    ])("%s, then the update, is one training step", async (_, parts) => {
+      const [apart, whole] = [await train(1, parts), await train(1)];
+      for (const kind of STATE_KINDS) {
+        expectNear(arraysOf(apart.state.tensors, kind), arraysOf(whole.state.tensors, kind), TOLERANCE.step);
+      }
+      expectNear(arraysOf(apart.state.tensors, "value"), fixture.under("step1."), TOLERANCE.step);
+      expectNear(columns(apart.results.map(scalarsOf)), columns([summary.steps[0]!]), TOLERANCE.step);
+    });
 
-  const rules = [...fixture.arrays.keys()].flatMap((key) => key.match(/^logits\.(.*)/)?.[1] ?? []) as Rule[];
-  test.each(rules)("logits and choices under the rule %s", async (rule) => {
-    const batch = { tokens: fixture.ints("tokens"), documents: fixture.ints("documents"), width: config.seqLen };
-    const lengths = Array(rows).fill(config.seqLen);
-    const outputs = await runCausal(config, rule, { ...batch, lengths }, parameterFeeds(fixture, "value"));
-    expectNear({ logits: floats(outputs, "logits") }, { logits: fixture.get(`logits.${rule}`).data }, TOLERANCE.step);
-    expectNear(choicesOf(outputs), fixture.under(`routedThrough.${rule}.`), 0);
-  });
-});
+    const rules = [...fixture.arrays.keys()].flatMap((key) => key.match(/^logits\.(.*)/)?.[1] ?? []) as Rule[];
+    test.each(rules)("logits and choices under the rule %s", async (rule) => {
+      const batch = { tokens: fixture.ints("tokens"), documents: fixture.ints("documents"), width: config.seqLen };
+      const lengths = Array(rows).fill(config.seqLen);
+      const outputs = await runCausal(config, rule, { ...batch, lengths }, parameterFeeds(fixture, "value"));
+      expectNear({ logits: floats(outputs, "logits") }, { logits: fixture.get(`logits.${rule}`).data }, TOLERANCE.step);
+      expectNear(choicesOf(outputs), fixture.under(`routedThrough.${rule}.`), 0);
+    });
+  },
+);
 
 const succeeds = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
 const python = ["python3", "/usr/bin/python3"].find((command) => succeeds(command, "-c", "import numpy, torch"));

@@ -38,6 +38,7 @@ export interface ReplicaSettings {
 export interface ReplicaOutputs {
   readonly losses: Float32Array;
   readonly routing?: Float32Array;
+  readonly experts?: Float32Array;
 }
 
 /** A step as one replica saw it. */
@@ -177,7 +178,12 @@ export class Replica implements ReplicaPort {
       outputs.push(await this.#executor.run({ ...feeds, ...this.#state, ...this.#gradients }, into));
     }
     const total = (name: string) => outputs.map((output) => floats(output, name)).reduce(sumOfArrays);
-    return { losses: total("losses"), ...(outputs[0]!.routing && { routing: total("routing") }) };
+    const [{ routing, experts }] = outputs as [HostTensors];
+    return {
+      losses: total("losses"),
+      ...(routing && { routing: total("routing") }),
+      ...(experts && { experts: total("experts") }),
+    };
   }
 
   async step(passes: readonly HostTensors[], scalars: StepScalars): Promise<ReplicaStep> {

@@ -1,4 +1,5 @@
-import type { ModelConfig } from "../model/config.ts";
+import { expertLayers, type ModelConfig } from "../model/config.ts";
+import { routesOf } from "../model/expertsConfig.ts";
 import { ROUTING_STATISTICS } from "./objective.ts";
 
 /** How well yes-or-no decisions meet the top-k choice. Ratios without a denominator are 0. */
@@ -37,6 +38,30 @@ export interface LayerRouting {
   /** r > 0 against the top-k choice; null where the model trains no auxiliary loss. */
   readonly auxiliary: RuleMetrics | null;
   readonly predictor: RuleMetrics | null;
+}
+
+/** The experts of one layer in one training step. */
+export interface LayerExperts {
+  readonly layer: number;
+  /** Of each expert its share of the tokens' choices; by expert choice the share of the tokens that it takes. [E] */
+  readonly load: readonly number[];
+  /** Share of the choices that fall on no-op experts; 0 where there are none. */
+  readonly noOps: number;
+  /** Mean entropy of the router over experts and no-op experts, nats. */
+  readonly entropy: number;
+  /** Share of the choices that found no slot; by expert choice the share of the tokens that no expert took. */
+  readonly dropped: number;
+}
+
+/** The same from the graph's `expertStatistics`, row-major [layers, E + O + 2]. */
+export function layerExperts(statistics: readonly number[], config: ModelConfig): LayerExperts[] {
+  const experts = config.experts!;
+  const routes = routesOf(experts);
+  return expertLayers(config).map((layer, i) => {
+    const row = statistics.slice(i * (routes + 2), (i + 1) * (routes + 2));
+    const noOps = row.slice(experts.count, routes).reduce((a, b) => a + b, 0);
+    return { layer, load: row.slice(0, experts.count), noOps, entropy: row[routes]!, dropped: row[routes + 1]! };
+  });
 }
 
 /** Layers' metrics from the graph's means, row-major [routed layers, statistics]. */

@@ -2,24 +2,30 @@ import type { TrainConfig } from "../config/runConfig.ts";
 import type { Batch } from "../data/batch.ts";
 import { derived, type ModelConfig, routedLayers } from "../model/config.ts";
 import { routingNoise } from "../model/noise.ts";
+import { parameterList } from "../model/parameters.ts";
 import { float32, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
-import { LOSSES, needsNoise } from "./graphs.ts";
+import { type Losses, lossNames, needsNoise } from "./graphs.ts";
 import { stepScalars } from "./optimizer.ts";
 import type { ReplicaOutputs } from "./replica.ts";
 import { ReplicaGroup } from "./replicaGroup.ts";
-import { type LayerRouting, layerRouting } from "./routingMetrics.ts";
+import { type LayerExperts, type LayerRouting, layerExperts, layerRouting } from "./routingMetrics.ts";
 import type { StateHolder, TrainingState } from "./trainingState.ts";
 
 /** What one step measured. */
 export interface StepResult {
-  readonly losses: Readonly<Record<(typeof LOSSES)[number], number>>;
+  readonly losses: Losses<number>;
   /** Global norm of all gradients but the predictors', before clipping. */
   readonly gradientNorm: number;
   /** The same of the predictors; null where there are none. */
   readonly predictorGradientNorm: number | null;
   /** One entry for each routed layer with a learned router. */
   readonly routing: readonly LayerRouting[];
+  /** One entry for each layer of experts, in a model that has them. */
+  readonly experts?: readonly LayerExperts[];
 }
+
+/** What is a mean over the passes of a step. */
+type Averages = Pick<StepResult, "losses" | "routing" | "experts">;
 
 /** A loss or gradient that is no finite number. The state before the step is intact. */
 export class DivergedError extends Error {
@@ -76,11 +82,7 @@ export class Trainer implements StateHolder {
   }
 
   /** Losses and gradients without the update: the first part of a step, for measurements. */
-  async forwardBackward(
-    state: TrainingState,
-    batches: readonly Batch[],
-    step: number,
-  ): Promise<Pick<StepResult, "losses" | "routing">> {
+  async forwardBackward(state: TrainingState, batches: readonly Batch[], step: number): Promise<Averages> {
     await this.#hold(state);
     return this.#averages(await this.#replicas.gradients(this.#passes(batches, step)));
   }
@@ -132,20 +134,21 @@ export class Trainer implements StateHolder {
   }
 
   #norms([main, predictor]: readonly number[]): Pick<StepResult, "gradientNorm" | "predictorGradientNorm"> {
-    const { routing } = this.#model;
-    const hasPredictor = routing.kind === "learned" && routing.predictor !== null;
+    const hasPredictor = parameterList(this.#model).some(({ role }) => role === "predictor");
     return { gradientNorm: main!, predictorGradientNorm: hasPredictor ? predictor! : null };
   }
 
-  #averages(outputs: readonly ReplicaOutputs[]): Pick<StepResult, "losses" | "routing"> {
+  #averages(outputs: readonly ReplicaOutputs[]): Averages {
     const passes = outputs.length * this.#train.accumulate;
     const average = (arrays: readonly (Float32Array | undefined)[]) =>
       Array.from(arrays[0] ?? [], (_, i) => arrays.reduce((total, array) => total + array![i]!, 0) / passes);
     const losses = average(outputs.map((output) => output.losses));
     const routing = average(outputs.map((output) => output.routing));
+    const experts = average(outputs.map((output) => output.experts));
     const learned = this.#model.routing.kind === "learned";
     return {
-      losses: Object.fromEntries(LOSSES.map((name, i) => [name, losses[i]!])) as StepResult["losses"],
+      losses: Object.fromEntries(lossNames(this.#model).map((name, i) => [name, losses[i]!])) as StepResult["losses"],
+      ...(this.#model.experts && { experts: layerExperts(experts, this.#model) }),
       routing: learned ? layerRouting(routing, routedLayers(this.#model), derived(this.#model), this.#model) : [],
     };
   }

@@ -46,6 +46,21 @@ const reshapeOperation: Operation<{ shape: Shape }> = {
   },
 };
 
+/** The same elements in the shape of another tensor, which may have several symbolic dimensions. No gradient. */
+export const reshapeLike = (x: Tensor, like: Tensor): Tensor =>
+  sameShape(x.shape, like.shape) ? x : applyOne(reshapeLikeOperation, [x, like], {});
+
+const reshapeLikeOperation: Operation<object> = {
+  name: "reshapeLike",
+  infer: ([x, like]) => {
+    if (multiplyDims(x!.shape) !== multiplyDims(like!.shape)) {
+      throw new GraphError("reshapeLike", "both must have as many elements", [x!, like!]);
+    }
+    return [{ dtype: x!.dtype, shape: like!.shape }];
+  },
+  emit: (emitter, _, [x, like]) => emitter.add("Reshape", [x!, ...emitter.add("Shape", [like!])]),
+};
+
 /** Axes in another order: `axes[i]` is the old place of the new axis i. */
 export function transpose(x: Tensor, axes: readonly number[]): Tensor {
   return applyOne(transposeOperation, [x], { axes });
@@ -95,6 +110,32 @@ const concatOperation: Operation<{ axis: number }> = {
     ),
   emit: (emitter, { attributes }, inputs) => emitter.add("Concat", inputs, { attributes: { axis: attributes.axis } }),
 };
+
+/** Tensors of one type as the parts of a new first axis. */
+export const stack = (tensors: readonly Tensor[]): Tensor => applyOne(stackOperation, tensors, {});
+
+const stackOperation: Operation<object> = {
+  name: "stack",
+  infer: (inputs) => {
+    const [first] = inputs;
+    if (first === undefined || !inputs.every((x) => x.dtype === first.dtype && sameShape(x.shape, first.shape))) {
+      throw new GraphError("stack", "needs tensors of one type", inputs);
+    }
+    return [{ dtype: first.dtype, shape: [inputs.length, ...first.shape] }];
+  },
+  decompose: (inputs) => [
+    concat(
+      inputs.map((x) => reshape(x, [1, ...x.shape])),
+      0,
+    ),
+  ],
+};
+
+/** Part `i` of the first axis: [N, ...] -> [...]. No gradient. Of a stack it is the tensor that stands there. */
+export function part(x: Tensor, i: number): Tensor {
+  if (x.node.operation === stackOperation) return x.node.inputs[i]!;
+  return reshape(slice(x, i, i + 1, 0), x.shape.slice(1));
+}
 
 /** A tensor cut along an axis into parts of the given sizes. */
 export function split(x: Tensor, sizes: readonly number[], axis: number): readonly Tensor[] {

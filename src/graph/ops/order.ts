@@ -1,5 +1,6 @@
+import { ELEMENT_TYPE } from "../onnx/protobuf.ts";
 import { applyOne, type Operation } from "../operation.ts";
-import { GraphError, staticDim, type Tensor } from "../tensor.ts";
+import { GraphError, normalizeAxis, staticDim, type Tensor } from "../tensor.ts";
 
 /**
  * Positions of the `count` largest values of the last axis, in ascending order of position: x [..., T] -> int64 [..., count].
@@ -40,5 +41,21 @@ const descendingRankOperation: Operation<object> = {
     // Where position p stands in the order: the order sorted ascending yields p at its own place.
     const ascending = { attributes: { axis: -1, largest: 0 }, outputs: 2 };
     return emitter.add("TopK", [order!, length!], ascending).slice(1);
+  },
+};
+
+/** How many of the tokens up to and including each hold: bool [..., T, X] -> int64 [..., T, X], counted along `axis`. No gradient. */
+export const countUntil = (mask: Tensor, axis: number): Tensor =>
+  applyOne(countUntilOperation, [mask], { axis: normalizeAxis("countUntil", axis, mask.shape.length) });
+
+const countUntilOperation: Operation<{ axis: number }> = {
+  name: "countUntil",
+  infer: ([mask]) => {
+    if (mask!.dtype !== "bool") throw new GraphError("countUntil", "needs a bool tensor", [mask!]);
+    return [{ dtype: "int64", shape: mask!.shape }];
+  },
+  emit: (emitter, { attributes: { axis } }, [mask]) => {
+    const [ones] = emitter.add("Cast", [mask!], { attributes: { to: ELEMENT_TYPE.int64 } });
+    return emitter.add("CumSum", [ones!, emitter.ints([axis])]);
   },
 };

@@ -10,6 +10,7 @@ import type { Rule } from "../rules.ts";
 import { trainingForward } from "../transformer.ts";
 
 type Change = Partial<ModelInput>;
+type ExpertsChange = Readonly<Record<string, unknown>>;
 type LearnedChange = Partial<Extract<NonNullable<ModelInput["routing"]>, { kind: "learned" }>>;
 
 /** A dense model of four blocks, small enough for exhaustive checks. Routers start large, so that choices are not ties. */
@@ -29,6 +30,38 @@ export const tinyMod = (routing: LearnedChange = {}, change: Change = {}): Model
 
 export const tinyRandom = (gate: "linear" | "one", change: Change = {}): ModelConfig =>
   tinyDense({ pattern: ["dense", "mod"], routing: { kind: "random", capacityRatio: 0.5, gate }, ...change });
+
+/** Four experts in every other block, in which all tokens are computed. */
+export const tinyMoe = (experts: ExpertsChange = {}, change: Change = {}): ModelConfig =>
+  tinyDense({ pattern: ["dense", "moe"], experts: tinyExperts(experts), ...change });
+
+/** Four experts in every other block, which is routed at half capacity. */
+export const tinyMode = (experts: ExpertsChange = {}, change: Change = {}): ModelConfig =>
+  tinyMod({}, { pattern: ["dense", "mode"], experts: tinyExperts(experts), ...change });
+
+const tinyExperts = (change: ExpertsChange) => ({ choice: "token", count: 4, ...change }) as ModelInput["experts"];
+
+/** Kinds of models with experts. */
+export const expertModels = (change: Change = {}): Readonly<Record<string, ModelConfig>> => ({
+  "moe, token choice": tinyMoe({}, change),
+  "moe, two experts a token, SwiGLU": tinyMoe({ perToken: 2 }, { mlp: "swiglu", ...change }),
+  "moe, few slots": tinyMoe({ capacityFactor: 0.5 }, change),
+  "moe, expert choice": tinyMoe({ choice: "expert", predictor: { width: 4 } }, change),
+  "moe, expert choice of two, auxiliary loss alone": tinyMoe(
+    { choice: "expert", capacityFactor: 2, predictor: null },
+    change,
+  ),
+  "integrated mode": tinyMoe({ noOps: 3 }, change),
+  "integrated mode, two a token": tinyMoe({ noOps: 2, perToken: 2 }, change),
+  "staged mode": tinyMode({}, change),
+  "staged mode, expert choice": tinyMode({ choice: "expert", predictor: { width: 4 } }, change),
+  "moe and staged mode, narrow experts": tinyMode({ dMlp: 5 }, { pattern: ["moe", "mode"], ...change }),
+  "random routing around experts": tinyRandom("one", {
+    pattern: ["dense", "mode"],
+    experts: tinyExperts({}),
+    ...change,
+  }),
+});
 
 /**
  * Parameters with which every part of the model matters: initial ones, made larger where they start near zero, and biases
