@@ -36,6 +36,10 @@ describe("gradient of", () => {
         "takeLast",
         "topPositions",
         "descendingRank",
+        "countUntil",
+        "reshapeLike",
+        "stack",
+        "part",
         "sumTo",
       ],
       ...["maximum", "asUniform", "weightedSum", "withoutFactor"],
@@ -86,6 +90,41 @@ describe("topPositions and descendingRank", () => {
       }
     }
   });
+});
+
+test("countUntil counts along its axis, each place included", async () => {
+  const mask = g.input("bool", [2, 3]);
+  const outputs = { rows: g.countUntil(mask, 1), columns: g.countUntil(mask, 0) };
+  const result = await evaluate(
+    { name: "count", inputs: { mask }, outputs },
+    { mask: host("bool", [2, 3], [1, 0, 1, 0, 1, 1]) },
+  );
+  expect([...result.rows!.data].map(Number)).toEqual([1, 1, 2, 0, 1, 2]);
+  expect([...result.columns!.data].map(Number)).toEqual([1, 0, 1, 1, 1, 2]);
+});
+
+test("sumRowSets adds what several takers give to one row; a row of nobody is 0", async () => {
+  const [y, rows] = [g.input("float32", [2, 2, 1]), g.input("int64", [2, 2])];
+  const result = await evaluate(
+    { name: "sum", inputs: { y, rows }, outputs: { sum: g.sumRowSets(y, rows, 4) } },
+    { y: host("float32", [2, 2, 1], [1, 2, 10, 20]), rows: host("int64", [2, 2], [0, 2, 2, 3]) },
+  );
+  expect([...result.sum!.data]).toEqual([1, 0, 12, 20]);
+});
+
+test("part of a stack is what stands there, and of any other tensor a slice", async () => {
+  const [a, b] = [g.input("float32", [2]), g.input("float32", [2])];
+  expect(g.part(g.stack([a, b]), 1)).toBe(b);
+  const result = await evaluate(
+    {
+      name: "stack",
+      inputs: { a, b },
+      outputs: { whole: g.stack([a, b]), first: g.part(g.mul(g.stack([a, b]), 2), 0) },
+    },
+    { a: host("float32", [2], [1, 2]), b: host("float32", [2], [3, 4]) },
+  );
+  expect([...result.whole!.data]).toEqual([1, 2, 3, 4]);
+  expect([...result.first!.data]).toEqual([2, 4]);
 });
 
 describe("shape errors name the operation, the rule and the shapes", () => {

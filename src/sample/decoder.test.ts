@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { expectClose } from "../graph/testing/gradientCheck.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
@@ -93,7 +94,12 @@ describe.each(cases)("%s", (_, model, rule) => {
     decoder.remove(0);
   });
 
-  test("a sequence gets the same logits, bit by bit, alone and among others that come and go", async () => {
+  // An expert computes its tokens as one product, whose last digits depend on how many they are.
+  const sameness = model.experts ? "but for rounding" : "bit by bit";
+  const expectSame = (actual: Float32Array, expected: Float32Array) =>
+    model.experts ? expectClose(actual, expected, 1e-5) : expect(actual).toEqual(expected);
+
+  test(`a sequence gets the same logits, ${sameness}, alone and among others that come and go`, async () => {
     const length = 70;
     const alone: Float32Array[] = [(await add(1, 2)).logits];
     for (let i = 2; i < length; i++) alone.push((await decoder.step(Int32Array.of(textOf(1, length)[i]!))).logits);
@@ -102,7 +108,7 @@ describe.each(cases)("%s", (_, model, rule) => {
     // Sequences by number, in the order of the decoder's batch; number 1 is the one that is watched.
     const batch = [{ sequence: 2, length: 30 }];
     await add(2, 30);
-    expect((await add(1, 2)).logits).toEqual(alone[0]);
+    expectSame((await add(1, 2)).logits, alone[0]!);
     batch.push({ sequence: 1, length: 2 });
     let next = 3;
     for (let i = 2; i < length; i++) {
@@ -123,7 +129,7 @@ describe.each(cases)("%s", (_, model, rule) => {
       const tokens = batch.map(({ sequence, length }) => textOf(sequence, length + 1)[length]!);
       const { logits } = await decoder.step(Int32Array.from(tokens));
       const at = batch.findIndex(({ sequence }) => sequence === 1) * model.vocabSize;
-      expect(logits.slice(at, at + model.vocabSize)).toEqual(alone[i - 1]);
+      expectSame(logits.slice(at, at + model.vocabSize), alone[i - 1]!);
       for (const member of batch) member.length++;
     }
     while (decoder.size > 0) decoder.remove(0);

@@ -87,6 +87,8 @@ export const operationCases: Record<string, [CheckedInput[], (inputs: g.Tensor[]
   ],
   spreadRows: [[ramp([2, 2]), ids([2], [2, 0])], ([y, rows]) => g.spreadRows(y!, rows!, 3)],
   addAtRows: [[ramp([4, 2]), ids([2], [3, 0]), ramp([2, 2], 2)], ([x, rows, y]) => g.addAtRows(x!, rows!, y!)],
+  gatherRowSets: [[ramp([4, 2]), ids([2, 3], [1, 3, 0, 2, 3, 1])], ([x, rows]) => g.gatherRowSets(x!, rows!)],
+  sumRowSets: [[ramp([2, 3, 2]), ids([2, 3], [1, 3, 0, 2, 3, 1])], ([y, rows]) => g.sumRowSets(y!, rows!, 5)],
   "embed, repeated ids": [[ramp([4, 3]), ids([2, 3], [1, 1, 3, 0, 1, 3])], ([table, id]) => g.embed(table!, id!)],
   softmax: [[ramp([2, 4])], ([x]) => g.softmax(x!)],
   logSoftmax: [[ramp([2, 4])], ([x]) => g.logSoftmax(x!)],
