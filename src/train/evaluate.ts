@@ -3,13 +3,14 @@ import { type EvaluationWindow, evaluationBatches } from "../data/evaluationWind
 import type { Tensor } from "../graph/index.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import type { CausalRule } from "../model/causalRule.ts";
-import { type ModelConfig, routedLayers } from "../model/config.ts";
+import { expertLayers, type ModelConfig, routedLayers } from "../model/config.ts";
 import type { NoiseKey } from "../model/noise.ts";
 import { applicableRules, EVALUATION_RULES, type EvaluationRule, graphRule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
-import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
+import { ExpertTotals } from "./expertTotals.ts";
+import { type DecisionQuality, decisionQuality, type LayerExperts } from "./routingMetrics.ts";
 
-/** The routing of one rule, all routed layers together; null for a dense model. */
+/** The decisions of one rule, of all routed layers and all experts that choose together; none of a dense model. */
 export interface RuleRouting extends DecisionQuality {
   /** Share of decisions equal to those of a pass that used top-k in every block; null if that was not run. */
   readonly agreement: number | null;
@@ -21,6 +22,8 @@ export interface RuleResult extends Partial<RuleRouting> {
   readonly bitsPerByte: number;
   /** Share of the tokens that each layer computed; 1 for a dense layer. */
   readonly capacityByLayer: readonly number[];
+  /** One entry for each layer of experts, in a model that has them. */
+  readonly experts?: readonly LayerExperts[];
 }
 
 export interface EvaluationResult {
@@ -163,14 +166,16 @@ class RuleTotals {
   readonly #model: ModelConfig;
   readonly #routed: readonly number[];
   readonly #through: number[];
+  readonly #experts: ExpertTotals;
   #nats = 0;
-  #decisions = { top: 0, both: 0, agreeing: 0 };
+  #decisions = { all: 0, chosen: 0, top: 0, both: 0, agreeing: 0 };
   #hasReference = false;
 
   constructor(model: ModelConfig) {
     this.#model = model;
     this.#routed = routedLayers(model);
     this.#through = this.#routed.map(() => 0);
+    this.#experts = new ExpertTotals(model);
   }
 
   /** @param topk outputs of the pass that used top-k in every block, if there was one */
@@ -179,16 +184,36 @@ class RuleTotals {
     this.#hasReference = topk !== undefined;
     const places = [...scoredPlaces(batch)];
     for (const place of places) this.#nats += nll[place]!;
+    this.#experts.add(outputs, places);
+    const data = (tensors: HostTensors | undefined, name: string) => tensors?.[name]?.data as Uint8Array | undefined;
     for (let i = 0; i < this.#routed.length; i++) {
-      const through = outputs[`routedThrough.${i}`]!.data as Uint8Array;
-      const top = outputs[`top.${i}`]!.data as Uint8Array;
-      const reference = topk?.[`routedThrough.${i}`]?.data as Uint8Array | undefined;
-      for (const place of places) {
-        this.#through[i]! += through[place]!;
-        this.#decisions.top += top[place]!;
-        this.#decisions.both += through[place]! & top[place]!;
-        if (through[place] === reference?.[place]) this.#decisions.agreeing++;
-      }
+      const through = data(outputs, `routedThrough.${i}`)!;
+      for (const place of places) this.#through[i]! += through[place]!;
+      this.#addDecisions(places, through, data(outputs, `top.${i}`)!, data(topk, `routedThrough.${i}`));
+    }
+    if (this.#model.experts?.choice !== "expert") return;
+    const { count } = this.#model.experts;
+    const cells = places.flatMap((place) => Array.from({ length: count }, (_, expert) => place * count + expert));
+    for (let i = 0; i < expertLayers(this.#model).length; i++) {
+      const computed = data(outputs, `computed.${i}`)!;
+      this.#addDecisions(cells, computed, data(outputs, `topExperts.${i}`)!, data(topk, `computed.${i}`));
+    }
+  }
+
+  /** Yes-or-no decisions, those of top-k in the same pass, and those of the pass that used top-k everywhere. */
+  #addDecisions(
+    cells: readonly number[],
+    chosen: Uint8Array,
+    top: Uint8Array,
+    reference: Uint8Array | undefined,
+  ): void {
+    const sums = this.#decisions;
+    sums.all += cells.length;
+    for (const cell of cells) {
+      sums.chosen += chosen[cell]!;
+      sums.top += top[cell]!;
+      sums.both += chosen[cell]! & top[cell]!;
+      if (chosen[cell] === reference?.[cell]) sums.agreeing++;
     }
   }
 
@@ -199,13 +224,13 @@ class RuleTotals {
       lossNats: this.#nats / tokens,
       bitsPerByte: this.#nats / (Math.LN2 * bytes),
       capacityByLayer,
-      ...(this.#routed.length > 0 ? this.#routing(tokens * this.#routed.length) : {}),
+      ...(this.#decisions.all > 0 ? this.#routing() : {}),
+      ...(this.#model.experts && { experts: this.#experts.result() }),
     };
   }
 
-  #routing(all: number): RuleRouting {
-    const chosen = this.#through.reduce((a, b) => a + b, 0);
-    const { top, both, agreeing } = this.#decisions;
+  #routing(): RuleRouting {
+    const { all, chosen, top, both, agreeing } = this.#decisions;
     return { ...decisionQuality(chosen, top, both, all), agreement: this.#hasReference ? agreeing / all : null };
   }
 }

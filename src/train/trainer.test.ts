@@ -159,7 +159,7 @@ describe("a loss that is not finite throws DivergedError and leaves the state un
       const model = tinyModelOf(variant);
       const trainer = await Trainer.create(model, settings({ accumulate }), SEED, runtime);
       const state = TrainingState.initial(model, SEED);
-      state.weights.get("layers.1.feedForward.down")!.data.fill(Number.NaN);
+      state.weights.get("layers.1.attention.output")!.data.fill(Number.NaN);
       const before = copyOfState(state);
       const batches = Array.from({ length: accumulate }, (_, i) => randomBatch(model, 2, i));
       await expect(trainer.step(state, batches, 1, 1e-3)).rejects.toThrow(DivergedError);

@@ -16,13 +16,18 @@ import { type TrainEvent, type TrainRunOptions, trainRun } from "../trainRun.ts"
 /** One thread, which leaves the cores to the tests beside. */
 export const runtime = nodeRuntime({ threads: 1 });
 
-type Routing = Pick<ModelInput, "pattern" | "routing">;
+type Routing = Pick<ModelInput, "pattern" | "routing" | "experts">;
 
 /** What decides in the layers: one of each kind. */
 export const VARIANTS = {
   dense: {},
   mod: { pattern: ["dense", "mod"], routing: { kind: "learned", capacityRatio: 0.25, predictor: { width: 8 } } },
   random: { pattern: ["dense", "mod"], routing: { kind: "random", capacityRatio: 0.25 } },
+  mode: {
+    ...{ pattern: ["dense", "mode"], routing: { kind: "learned", capacityRatio: 0.25, predictor: { width: 8 } } },
+    experts: { choice: "expert", count: 3, predictor: { width: 8 } },
+  },
+  moe: { pattern: ["dense", "moe"], experts: { choice: "token", count: 3, noOps: 2 } },
 } as const satisfies Record<string, Routing>;
 
 export type Variant = keyof typeof VARIANTS;
