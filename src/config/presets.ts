@@ -4,7 +4,7 @@ import type { RunInput } from "./runConfig.ts";
 /** A size: everything of a run but what decides in its layers. */
 interface Size {
   readonly summary: string;
-  readonly model: Omit<ModelInput, "vocabSize" | "pattern" | "routing">;
+  readonly model: Omit<ModelInput, "vocabSize" | "pattern" | "routing" | "experts">;
   readonly vocabSize: number;
   readonly train: RunInput["train"];
 }
@@ -48,7 +48,7 @@ const SIZES: Readonly<Record<string, Size>> = {
   },
 };
 
-type Variant = Pick<ModelInput, "pattern" | "routing">;
+type Variant = Pick<ModelInput, "pattern" | "routing" | "experts">;
 
 /** What decides in the layers; the first is the one a size's bare name stands for. */
 const VARIANTS: Readonly<Record<string, { readonly summary: string } & Variant>> = {
@@ -62,6 +62,22 @@ const VARIANTS: Readonly<Record<string, { readonly summary: string } & Variant>>
     summary: "every other block routed at random, 12.5 % capacity",
     pattern: ["dense", "mod"],
     routing: { kind: "random" },
+  },
+  moe: {
+    summary: "eight experts in every other block, each token takes one",
+    pattern: ["dense", "moe"],
+    experts: { choice: "token" },
+  },
+  mode: {
+    summary: "staged Mixture-of-Depths-and-Experts: every other block routed, with eight experts",
+    pattern: ["dense", "mode"],
+    routing: { kind: "learned" },
+    experts: { choice: "token" },
+  },
+  "mode-integrated": {
+    summary: "integrated Mixture-of-Depths-and-Experts: eight experts and eight no-op experts in every other block",
+    pattern: ["dense", "moe"],
+    experts: { choice: "token", noOps: 8 },
   },
 };
 

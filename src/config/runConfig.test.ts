@@ -109,8 +109,8 @@ describe("problems", () => {
     [{ nHead: 8 }, "model.nHead: dModel / nHead must be even for rotary positions, got 1"],
     [{ nKvHead: 3 }, "model.nKvHead: must divide nHead=2, got 3"],
     [{ pattern: ["dense", "dense", "dense"] }, "model.pattern: must have at most nLayer=2 entries, got 3"],
-    [{ pattern: ["mod"] }, 'model.routing: a pattern with "mod" needs routing, got none'],
-    [{ routing: { kind: "learned" } }, 'model.pattern: routing "learned" needs a layer "mod", got dense'],
+    [{ pattern: ["mod"] }, 'model.routing: a pattern with "mod" or "mode" needs routing, got none'],
+    [{ routing: { kind: "learned" } }, 'model.pattern: routing "learned" needs a layer "mod" or "mode", got dense'],
     [
       { pattern: ["mod"], routing: { kind: "learned", gate: "one", auxiliary: null } },
       'model.routing: gate "one" gives the router no gradient of its own; set an auxiliary loss, or another gate',

@@ -7,9 +7,10 @@ import { evaluationWindows } from "../data/evaluationWindows.ts";
 import { ByteTokenizer } from "../data/tokenizer/byteTokenizer.ts";
 import type { OnnxTarget } from "../graph/index.ts";
 import type { CausalRule } from "../model/causalRule.ts";
-import { derived, layerKinds, type ModelConfig } from "../model/config.ts";
+import { derived, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import { routingNoise } from "../model/noise.ts";
-import { livelyParameters, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { evaluationRule } from "../model/rules.ts";
+import { livelyParameters, tinyDense, tinyMod, tinyMode, tinyMoe, tinyRandom } from "../model/testing/tinyModel.ts";
 import type { WeightFormat } from "../model/weights.ts";
 import { randomBelow } from "../random.ts";
 import type { HostTensor } from "../runtime/executor.ts";
@@ -32,6 +33,8 @@ const MODELS: Readonly<Record<string, readonly [ModelConfig, CausalRule]>> = {
   predictor: [tinyMod({}, size), "predictor"],
   auxiliary: [tinyMod({}, { ...size, mlp: "swiglu", nKvHead: 1, tiedHead: true }), "auxiliary"],
   random: [tinyRandom("linear", size), "random"],
+  moe: [tinyMoe({ noOps: 1, perToken: 2 }, { ...size, mlp: "swiglu" }), "through"],
+  mode: [tinyMode({ choice: "expert" }, size), "predictor"],
 };
 
 const savedModel = (model: ModelConfig) => ({ model, tokenizer, parameters: livelyParameters(model), step: 7 });
@@ -89,7 +92,7 @@ const textOf = (sequence: number, length: number) => Array.from({ length }, (_, 
 describe.each(Object.keys(MODELS))("%s", (name) => {
   const [model, rule] = MODELS[name]!;
   const kinds = layerKinds(model);
-  const routed = kinds.flatMap((kind, layer) => (kind === "mod" ? [layer] : []));
+  const routed = routedLayers(model);
 
   test.each(TARGETS)("%s: two texts decode together as the Decoder's do", async (target) => {
     const files = await exported(name, target);
@@ -150,7 +153,7 @@ describe.each(Object.keys(MODELS))("%s", (name) => {
     }
     expect(description).toMatchObject({
       ...{ packageVersion: "1.2.3", step: 7, endOfText: 256, contextLength: 48, quantization: null },
-      ...{ rule: name === "dense" ? "dense" : rule, routedLayers: routed, bitsPerByte: NOT_MEASURED },
+      ...{ rule: evaluationRule(model, rule), routedLayers: routed, bitsPerByte: NOT_MEASURED },
     });
     expect(description.config).toEqual(JSON.parse(JSON.stringify(model)));
     expect(description.caches).toHaveLength(model.nLayer);

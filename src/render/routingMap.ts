@@ -6,6 +6,8 @@ export interface RoutingMapLayer {
   readonly kind: string;
   /** Per token: true where it was computed by the layer, false where it went around. */
   readonly routedThrough: readonly boolean[];
+  /** Per token: numbers of the experts that computed it, in a layer of experts; none where it took a no-op expert or was dropped. */
+  readonly experts?: readonly (readonly number[])[];
 }
 
 export interface RoutingMap {
@@ -27,9 +29,14 @@ export function rowsFromTop(map: RoutingMap): readonly RoutingMapLayer[] {
   return [...map.layers].sort((a, b) => b.index - a.index);
 }
 
-/** Realised share of the tokens that went through a layer, such as `12.5 %`. */
+/** Which experts computed a token of a layer, such as `3` or `1+4`; undefined where it has no experts, or the token went around. */
+export function expertsText({ experts, routedThrough }: RoutingMapLayer, token: number): string | undefined {
+  return routedThrough[token] ? experts?.[token]?.join("+") : undefined;
+}
+
+/** Realised share of the tokens that a layer, or one of its experts, computed, such as `12.5 %`. */
 export function shareText(layer: RoutingMapLayer): string {
-  const through = layer.routedThrough.filter(Boolean).length;
+  const through = layer.routedThrough.filter((is, i) => is && layer.experts?.[i]?.length !== 0).length;
   return `${((100 * through) / layer.routedThrough.length).toFixed(1)} %`;
 }
 
@@ -44,9 +51,14 @@ export function checkRoutingMap(map: RoutingMap, where: string): void {
   if (map.tokens.length === 0) throw new Error(`${where}: a map must have tokens, got none; give it a text`);
   if (map.layers.length === 0) throw new Error(`${where}: a map must have layers, got none; give it a model's layers`);
   const seen = new Set<number>();
-  for (const { index, routedThrough } of map.layers) {
+  for (const { index, routedThrough, experts } of map.layers) {
     if (seen.has(index)) throw new Error(`${where}: each layer must appear once, got layer ${index} twice; remove one`);
     seen.add(index);
+    if (experts !== undefined && experts.length !== map.tokens.length) {
+      throw new Error(
+        `${where}: layer ${index} must say the experts of each token (${map.tokens.length}), got ${experts.length}; draw the decisions of the same text`,
+      );
+    }
     if (routedThrough.length !== map.tokens.length) {
       throw new Error(
         `${where}: layer ${index} must have one decision per token (${map.tokens.length}), got ${routedThrough.length}; draw the decisions of the same text`,

@@ -1,6 +1,7 @@
 /** A routing map as a self-contained SVG: layers as rows, tokens as columns, in panels that fit the width. */
 import {
   checkRoutingMap,
+  expertsText,
   isDense,
   ROW_ORDER,
   type RoutingMap,
@@ -122,23 +123,39 @@ function panelSvg(map: RoutingMap, texts: readonly string[], layout: Layout, pan
 function rowSvg(layer: RoutingMapLayer, first: number, count: number, y: number): string {
   const middle = y + CELL.height / 2 + 4;
   const cells = layer.routedThrough.slice(first, first + count);
-  const through = isDense(layer) ? COLOR.dense : COLOR.through;
-  const weight = isDense(layer) ? "normal" : "bold";
-  const tone = isDense(layer) ? COLOR.quiet : COLOR.ink;
+  const quiet = isDense(layer) && layer.experts === undefined;
+  const [weight, tone] = quiet ? ["normal", COLOR.quiet] : ["bold", COLOR.ink];
+  const texts = cells.map((_, i) => expertsText(layer, first + i));
+  const fills = cells.map((cell, i) => {
+    if (!cell) return COLOR.around;
+    return quiet || texts[i] === "" ? COLOR.dense : COLOR.through;
+  });
   return [
     `<g font-size="10.5">`,
     `<text x="${-10}" y="${middle}" text-anchor="end" fill="${COLOR.quiet}">${escapeXml(layer.kind)} <tspan font-size="12" font-weight="${weight}" fill="${tone}">${layer.index}</tspan></text>`,
-    cellsSvg(cells, true, y, through),
-    cellsSvg(cells, false, y, COLOR.around),
+    ...[...new Set(fills)].map((fill) => cellsSvg(fills, fill, y)),
+    expertsSvg(texts, y),
     `<text x="${count * COLUMN + SHARE_WIDTH - 10}" y="${middle}" text-anchor="end" font-size="11" font-weight="${weight}" fill="${tone}">${shareText(layer)}</text>`,
     "</g>",
   ].join("\n");
 }
 
-/** The cells of a row that are through, or those that are around, in one colour. */
-function cellsSvg(cells: readonly boolean[], which: boolean, y: number, fill: string): string {
-  const rects = cells.flatMap((cell, i) => (cell === which ? [cellSvg(i * COLUMN, y)] : []));
-  return rects.length > 0 ? `<g fill="${fill}">${rects.join("")}</g>` : "";
+/** The cells of a row that have one colour. */
+function cellsSvg(fills: readonly string[], fill: string, y: number): string {
+  const rects = fills.flatMap((own, i) => (own === fill ? [cellSvg(i * COLUMN, y)] : []));
+  return `<g fill="${fill}">${rects.join("")}</g>`;
+}
+
+/** Numbers of experts in the cells of the tokens that they computed, small enough for two of them. */
+function expertsSvg(texts: readonly (string | undefined)[], y: number): string {
+  const numbers = texts.flatMap((text, i) => {
+    if (!text) return [];
+    const size = text.length > 2 ? 6.5 : 9.5;
+    return [
+      `<text x="${i * COLUMN + CELL.width / 2}" y="${y + CELL.height / 2 + size * 0.36}" font-size="${size}">${text}</text>`,
+    ];
+  });
+  return numbers.length > 0 ? `<g fill="${COLOR.paper}" text-anchor="middle">${numbers.join("")}</g>` : "";
 }
 
 function cellSvg(x: number, y: number): string {
@@ -162,7 +179,12 @@ function legendItems(map: RoutingMap): { fill: string; text: string; width: numb
   const items = [
     { fill: COLOR.through, text: "routed through" },
     { fill: COLOR.around, text: "routed around" },
-    ...(map.layers.some(isDense) ? [{ fill: COLOR.dense, text: "dense layer: every token" }] : []),
+    ...(map.layers.some((layer) => isDense(layer) && layer.experts === undefined)
+      ? [{ fill: COLOR.dense, text: "dense layer: every token" }]
+      : []),
+    ...(map.layers.some(({ experts }) => experts)
+      ? [{ fill: COLOR.dense, text: "by no expert: no-op or dropped" }]
+      : []),
   ];
   return items.map((item) => ({ ...item, width: 20 + item.text.length * 11 * 0.58 + 20 }));
 }

@@ -2,6 +2,7 @@
 import pc from "picocolors";
 import {
   checkRoutingMap,
+  expertsText,
   isDense,
   ROW_ORDER,
   type RoutingMap,
@@ -102,6 +103,11 @@ function rowText(layer: RoutingMapLayer, label: string, panel: readonly Column[]
   const { paint } = ink;
   const cells = panel.map(({ index, width }) => {
     if (!layer.routedThrough[index]) return paint.dim(ink.around.repeat(width));
+    const experts = expertsText(layer, index);
+    if (experts !== undefined) {
+      const numbers = experts.length > width ? experts.slice(0, width) : experts.padEnd(width, ink.through);
+      return experts === "" ? paint.gray(ink.dense.repeat(width)) : paint.cyan(numbers);
+    }
     return isDense(layer) ? paint.gray(ink.dense.repeat(width)) : paint.cyan(ink.through.repeat(width));
   });
   const share = shareText(layer).padStart(SHARE_WIDTH);
@@ -118,7 +124,14 @@ function legend(map: RoutingMap, { through, dense, around, paint }: Ink): string
   const parts = [
     `${paint.cyan(block(through))} routed through`,
     `${paint.dim(block(around))} routed around`,
-    ...(map.layers.some(isDense) ? [`${paint.gray(block(dense))} dense: every token`] : []),
+    ...(map.layers.some((layer) => isDense(layer) && layer.experts === undefined)
+      ? [`${paint.gray(block(dense))} dense: every token`]
+      : []),
+    ...(map.layers.some(({ experts }) => experts)
+      ? [
+          `${paint.cyan("0")} ${paint.cyan("1+2")} by these experts, ${paint.gray(block(dense))} by none: no-op or dropped`,
+        ]
+      : []),
   ];
   return [parts.join("   "), paint.dim(`${ROW_ORDER}; %: share of all tokens that a layer computes`)];
 }

@@ -4,11 +4,11 @@ import type { Tensor } from "../graph/index.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import type { CausalRule } from "../model/causalRule.ts";
 import { expertLayers, type ModelConfig, routedLayers } from "../model/config.ts";
+import { ExpertTotals, type LayerExperts } from "../model/expertHealth.ts";
 import type { NoiseKey } from "../model/noise.ts";
 import { applicableRules, EVALUATION_RULES, type EvaluationRule, graphRule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
-import { ExpertTotals } from "./expertTotals.ts";
-import { type DecisionQuality, decisionQuality, type LayerExperts } from "./routingMetrics.ts";
+import { type DecisionQuality, decisionQuality } from "./routingMetrics.ts";
 
 /** The decisions of one rule, of all routed layers and all experts that choose together; none of a dense model. */
 export interface RuleRouting extends DecisionQuality {

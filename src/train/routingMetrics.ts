@@ -1,4 +1,5 @@
 import { expertLayers, type ModelConfig } from "../model/config.ts";
+import type { LayerExperts } from "../model/expertHealth.ts";
 import { routesOf } from "../model/expertsConfig.ts";
 import { ROUTING_STATISTICS } from "./objective.ts";
 
@@ -40,20 +41,7 @@ export interface LayerRouting {
   readonly predictor: RuleMetrics | null;
 }
 
-/** The experts of one layer in one training step. */
-export interface LayerExperts {
-  readonly layer: number;
-  /** Of each expert its share of the tokens' choices; by expert choice the share of the tokens that it takes. [E] */
-  readonly load: readonly number[];
-  /** Share of the choices that fall on no-op experts; 0 where there are none. */
-  readonly noOps: number;
-  /** Mean entropy of the router over experts and no-op experts, nats. */
-  readonly entropy: number;
-  /** Share of the choices that found no slot; by expert choice the share of the tokens that no expert took. */
-  readonly dropped: number;
-}
-
-/** The same from the graph's `expertStatistics`, row-major [layers, E + O + 2]. */
+/** How experts were used in one training step, from the graph's `expertStatistics`, row-major [layers, E + O + 2]. */
 export function layerExperts(statistics: readonly number[], config: ModelConfig): LayerExperts[] {
   const experts = config.experts!;
   const routes = routesOf(experts);

@@ -1,6 +1,7 @@
 import type { TrainConfig } from "../config/runConfig.ts";
 import type { Batch } from "../data/batch.ts";
 import { derived, type ModelConfig, routedLayers } from "../model/config.ts";
+import type { LayerExperts } from "../model/expertHealth.ts";
 import { routingNoise } from "../model/noise.ts";
 import { parameterList } from "../model/parameters.ts";
 import { float32, type HostTensors, int32, type Runtime } from "../runtime/executor.ts";
@@ -8,7 +9,7 @@ import { type Losses, lossNames, needsNoise } from "./graphs.ts";
 import { stepScalars } from "./optimizer.ts";
 import type { ReplicaOutputs } from "./replica.ts";
 import { ReplicaGroup } from "./replicaGroup.ts";
-import { type LayerExperts, type LayerRouting, layerExperts, layerRouting } from "./routingMetrics.ts";
+import { type LayerRouting, layerExperts, layerRouting } from "./routingMetrics.ts";
 import type { StateHolder, TrainingState } from "./trainingState.ts";
 
 /** What one step measured. */

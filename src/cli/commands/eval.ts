@@ -3,6 +3,7 @@ import { readDocuments } from "../../data/documents.ts";
 import { evaluationWindows } from "../../data/evaluationWindows.ts";
 import { tokenByteLengths } from "../../data/tokenizer/tokenizer.ts";
 import type { CausalRule } from "../../model/causalRule.ts";
+import { causalRule } from "../../model/rules.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
 import { allCalibratedThresholds, calibratedThresholds } from "../../run/thresholds.ts";
 import type { Runtime } from "../../runtime/executor.ts";
@@ -10,6 +11,7 @@ import { chooseRule } from "../../sample/chooseRule.ts";
 import { writtenTexts } from "../../sample/writtenTexts.ts";
 import { type EvaluationResult, Evaluator, type ScoredToken } from "../../train/evaluate.ts";
 import { defineCommand } from "../command.ts";
+import { expertTable } from "../expertTable.ts";
 import { percent, table } from "../format.ts";
 import { openModel } from "../openModel.ts";
 import type { Output } from "../output.ts";
@@ -74,6 +76,7 @@ export const evaluate = defineCommand({
     close();
     await evaluator.dispose();
     printResult(result, output);
+    printExperts(result, saved, output);
     const text = (id: number) => saved.tokenizer.decode([id], { specialTokens: true });
     const tokens = scored.map(({ id, ...rest }) => ({ id, text: text(id), ...rest }));
     if (given.perToken) for (const token of tokens) output.print(tokenLine(token));
@@ -142,6 +145,14 @@ function printResult({ tokens, bytes, rules }: EvaluationResult, output: Output)
     "capacity by layer, %",
   ];
   output.print(table(headings, rows));
+}
+
+/** How experts are used, under the rule of training and the one the model samples with. */
+function printExperts({ rules }: EvaluationResult, { model }: SavedModel, output: Output): void {
+  for (const rule of new Set(["topk" as const, causalRule(model)])) {
+    const experts = rule === null ? undefined : rules[rule]?.experts;
+    if (experts !== undefined) output.print(`\nexperts, rule ${rule}\n${expertTable(experts, model)}`);
+  }
 }
 
 const tokenLine = ({ text, lossNats, routed }: Omit<ScoredToken, "id"> & { text: string }): string => {

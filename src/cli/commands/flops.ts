@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { modelOf } from "../../config/runConfig.ts";
+import { activeParameters } from "../../flops/activeParameters.ts";
 import { type FlopComponent, forwardFlops, totalFlops, trainingFlops } from "../../flops/flops.ts";
 import { denseTwin } from "../../model/config.ts";
 import { countParameters } from "../../model/parameters.ts";
@@ -24,6 +25,7 @@ export const flops = defineCommand({
     const [twin, twinTraining] = [forwardFlops(denseTwin(model)), trainingFlops(denseTwin(model))];
     const document = {
       parameters: countParameters(model),
+      activeParameters: activeParameters(model),
       seqLen: model.seqLen,
       forward: { ...forward, total: totalFlops(forward) },
       training: { ...training, total: totalFlops(training) },
@@ -39,7 +41,10 @@ export const flops = defineCommand({
       },
     };
     const components = [...(Object.keys(forward) as FlopComponent[]), "total"] as const;
-    output.print(`${compact(document.parameters)} parameters; FLOPs for one sequence of ${model.seqLen} tokens`);
+    const active = `${compact(document.activeParameters)} of them used by a token`;
+    output.print(
+      `${compact(document.parameters)} parameters, ${active}; FLOPs for one sequence of ${model.seqLen} tokens`,
+    );
     output.print(
       table(
         ["component", "forward", "share", "training", "forward, dense twin"],

@@ -2,12 +2,13 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
 import { writeFileAtomic } from "../../files/atomic.ts";
-import { RULES } from "../../model/rules.ts";
+import { evaluationRule, RULES } from "../../model/rules.ts";
 import type { RoutingMap } from "../../render/routingMap.ts";
 import { renderRoutingMap } from "../../render/terminal.ts";
 import { chooseRule } from "../../sample/chooseRule.ts";
 import { routingOf } from "../../sample/routingOf.ts";
 import { defineCommand } from "../command.ts";
+import { expertTable } from "../expertTable.ts";
 import { openModel } from "../openModel.ts";
 import { checkpointOption, jsonOption, makeRuntime, runtimeOptions } from "../sharedOptions.ts";
 
@@ -27,7 +28,7 @@ const options = z.strictObject({
 
 export const inspect = defineCommand({
   description:
-    "Draws which layers compute which tokens of a text: layers as rows, tokens as columns. A text longer than the model's context is read in stretches that each start with the end-of-text token.",
+    "Draws which layers compute which tokens of a text: layers as rows, tokens as columns, and in layers of experts their numbers. A text longer than the model's context is read in stretches that each start with the end-of-text token.",
   arguments: [{ name: "run", description: "run folder" }],
   options,
   examples: ['mod inspect runs/small --text "My fellow citizens" --out map.svg map.png'],
@@ -35,9 +36,11 @@ export const inspect = defineCommand({
     const saved = openModel(dir!, given.checkpoint, output);
     const rule = chooseRule(saved, given.rule);
     const routing = await routingOf(saved, given.text, rule, await makeRuntime(given));
-    const map = { ...routing, title: `rule ${rule}, step ${saved.step}` };
+    const title = `rule ${evaluationRule(saved.model, rule)}, step ${saved.step}`;
+    const map = { ...routing, title };
     const { color, width } = output.style;
     output.print(renderRoutingMap(map, { color: color && !given.plain, width, unicode: !given.plain }));
+    if (routing.expertUse.length > 0) output.print(`\n${expertTable(routing.expertUse, saved.model)}`);
     for (const file of given.out) {
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileAtomic(file, await draw(map, file));

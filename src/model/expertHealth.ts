@@ -1,7 +1,21 @@
-import { expertLayers, isRouted, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
-import { routesOf } from "../model/expertsConfig.ts";
-import { floats, type HostTensors } from "../runtime/executor.ts";
-import type { LayerExperts } from "./routingMetrics.ts";
+import { expertLayers, isRouted, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
+import { routesOf } from "./expertsConfig.ts";
+
+/** How the experts of one layer are used. */
+export interface LayerExperts {
+  readonly layer: number;
+  /** Of each expert its share of the tokens' choices; by expert choice the share of the tokens that it takes. [E] */
+  readonly load: readonly number[];
+  /** Share of the choices that fall on no-op experts; 0 where there are none. */
+  readonly noOps: number;
+  /** Mean entropy of the router over experts and no-op experts, nats. */
+  readonly entropy: number;
+  /** Share of the choices that found no slot; by expert choice the share of the tokens that no expert took. */
+  readonly dropped: number;
+}
+
+/** The outputs of a causal graph, by their names. */
+type Outputs = Readonly<Record<string, { readonly data: ArrayLike<number | bigint> }>>;
 
 /** Counts of one layer of experts. */
 interface LayerCounts {
@@ -34,7 +48,7 @@ export class ExpertTotals {
   }
 
   /** @param places tokens of the batch that count */
-  add(outputs: HostTensors, places: readonly number[]): void {
+  add(outputs: Outputs, places: readonly number[]): void {
     for (const [i, counts] of this.#layers.entries()) this.#addLayer(counts, i, outputs, places);
   }
 
@@ -56,11 +70,11 @@ export class ExpertTotals {
     });
   }
 
-  #addLayer(counts: LayerCounts, i: number, outputs: HostTensors, places: readonly number[]): void {
-    const through = counts.routed === undefined ? undefined : outputs[`routedThrough.${counts.routed}`]!.data;
-    const chosen = outputs[`chosen.${i}`]!.data as Uint8Array;
-    const computed = outputs[`computed.${i}`]!.data as Uint8Array;
-    const probabilities = floats(outputs, `probabilities.${i}`);
+  #addLayer(counts: LayerCounts, i: number, outputs: Outputs, places: readonly number[]): void {
+    const data = (name: string) => outputs[name]!.data as ArrayLike<number>;
+    const through = counts.routed === undefined ? undefined : data(`routedThrough.${counts.routed}`);
+    const [chosen, computed] = [data(`chosen.${i}`), data(`computed.${i}`)];
+    const probabilities = data(`probabilities.${i}`);
     const [routes, experts] = [counts.chosen.length, this.#model.experts!.count];
     for (const place of places) {
       if (through?.[place] === 0) continue;
