@@ -23,7 +23,7 @@ test("mod bench train prints one document", async () => {
     expect(forwardBackwardMs.min).toBeGreaterThan(0);
   }
   expect(missing).toEqual([]);
-  expect(speedups.modOverDense.map(({ engine }) => engine)).toEqual(["ours"]);
+  expect(speedups.overDense.map(({ engine }) => engine)).toEqual(["ours"]);
   expect(speedups.oursOverPeers).toEqual([]);
 });
 

@@ -1,5 +1,6 @@
 /** The process that measures this package's sampling: run as a program, see sampleProtocol.ts. */
 import { createInterface } from "node:readline";
+import { derived } from "../model/config.ts";
 import { initialParameters } from "../model/parameters.ts";
 import { packageVersion } from "../run/provenance.ts";
 import { float32, type HostTensors } from "../runtime/executor.ts";
@@ -27,7 +28,7 @@ function createDecoder({ model, weights, ...sizes }: SampleSettings): Promise<De
     [...initialParameters(config, 0)].map(([name, { shape, data }]) => [`value.${name}`, float32(shape, data)]),
   );
   return Decoder.create(config, parameters, {
-    rule: model === "dense" ? "through" : "random",
+    rule: config.routing.kind === "none" ? "through" : "random",
     runtime,
     ...{ weights },
   });
@@ -45,7 +46,7 @@ async function* generate(tokens: number): AsyncGenerator<Segment, void, undefine
   let firstTokenMs: number | null = performance.now() - started;
   for (let left = tokens - 1; left > 0; ) {
     const steps = Math.min(left, SEGMENT_STEPS);
-    const routedRows: number[] = settings.model === "dense" ? [] : Array(batch + 1).fill(0);
+    const routedRows: number[] = isRouted ? Array(batch + 1).fill(0) : [];
     const stepMs: number[] = [];
     for (let step = 0; step < steps; step++) {
       const begun = performance.now();
@@ -89,6 +90,7 @@ function countRows({ routedThrough }: StepOutput, routedRows: number[]): void {
 const answer = (message: object) => process.stdout.write(`${JSON.stringify(message)}\n`);
 
 const settings = sampleSettingsSchema.parse(JSON.parse(process.argv[2]!));
+const isRouted = derived(modelConfig(settings)).nRouted > 0;
 const runtime = nodeRuntime({ threads: settings.threads });
 const decoder = await createDecoder(settings);
 await trial(WARM_TOKENS);

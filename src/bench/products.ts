@@ -14,7 +14,7 @@ import { median } from "./statistics.ts";
  */
 export async function timeProducts(settings: SampleSettings, runtime: Runtime): Promise<ProductTimes> {
   const { model, batch, dModel, weights } = settings;
-  const rows = model === "dense" ? [batch] : rowCounts(batch);
+  const rows = model === "mod" ? rowCounts(batch) : [batch];
   const executor = await runtime.compile(productGraph(denseTwin(modelConfig(settings)), weights));
   const denseMs: number[] = [];
   for (const count of rows) denseMs.push(await medianMs(executor, count, dModel));

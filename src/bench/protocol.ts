@@ -4,9 +4,18 @@
  */
 import { z } from "zod";
 
-/** The vanilla transformer, and Mixture-of-Depths in every other block at 12.5 %. */
-export const MODELS = ["dense", "mod"] as const;
+/** What there is in other frameworks too: the vanilla transformer, and Mixture-of-Depths in every other block at 12.5 %. */
+export const PEER_MODELS = ["dense", "mod"] as const;
+
+/**
+ * And this package's experts, eight as wide as the MLP in every other block, of which a token takes one: ordinary ones, in a routed block
+ * (staged), and beside eight no-op experts (integrated).
+ */
+export const MODELS = [...PEER_MODELS, "moe", "mode", "mode-integrated"] as const;
 export type ModelName = (typeof MODELS)[number];
+
+/** Whether peers have the model too. */
+export const isPeerModel = (model: ModelName): boolean => (PEER_MODELS as readonly ModelName[]).includes(model);
 
 const count = z.int().min(1);
 

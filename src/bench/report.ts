@@ -42,12 +42,13 @@ const overPeersSchema = z.strictObject({
 });
 
 const speedupsSchema = z.strictObject({
-  modOverDense: z.array(
+  overDense: z.array(
     z.strictObject({
       engine: z.enum(ENGINES),
       shape: z.enum(SHAPES),
+      model: z.enum(MODELS),
       ...ratiosSchema.shape,
-      flops: positive.describe("counted training FLOPs of dense over those of mod"),
+      flops: positive.describe("counted training FLOPs of dense over those of the model"),
       shareOfFlops: ratiosSchema.describe("measured over counted"),
     }),
   ),

@@ -4,7 +4,7 @@ import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type Candidate, ourCommand, peerCandidates, threadChoices } from "./candidates.ts";
 import { count, positive } from "./document.ts";
 import { type FoundPeer, lookForPeers } from "./probe.ts";
-import type { ModelName } from "./protocol.ts";
+import { isPeerModel, type ModelName } from "./protocol.ts";
 import { type Inquiry, type Plan, takeTurns } from "./rounds.ts";
 import {
   productTimesSchema,
@@ -54,9 +54,9 @@ const sampleInquiry: Inquiry<SamplePlan, SampleReady, SampleTurn> = {
     for (let i = 0; i < TRIALS; i++) trials.push((await worker.ask("trial", trialSchema)).stepMs);
     return meanStep(trials, (times) => Math.min(...times)); // a moment's disturbance must not choose
   },
-  turn: async (worker, { engine }) => {
+  turn: async (worker, { engine, settings }) => {
     const segment = await worker.ask("segment", segmentSchema);
-    const asksProducts = engine === "ours" && segment.isLast;
+    const asksProducts = engine === "ours" && isPeerModel(settings.model) && segment.isLast;
     return { ...segment, products: asksProducts ? await worker.ask("products", productTimesSchema) : null };
   },
 };
@@ -104,7 +104,7 @@ function plansOf(
   };
   return [
     ...weights.flatMap((kind) => models.map((model) => planOf(undefined, kind, model))),
-    ...peers.flatMap((peer) => models.map((model) => planOf(peer, "float32", model))),
+    ...peers.flatMap((peer) => models.filter(isPeerModel).map((model) => planOf(peer, "float32", model))),
   ];
 }
 

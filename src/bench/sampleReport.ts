@@ -10,7 +10,7 @@ import {
   positive,
   spreadSchema,
 } from "./document.ts";
-import { MODELS } from "./protocol.ts";
+import { isPeerModel, MODELS } from "./protocol.ts";
 import { productsMs, realisedCapacity, weightBytes } from "./sampleLimit.ts";
 import type { ProductTimes, SampleReady, SampleSettings, Segment } from "./sampleProtocol.ts";
 import { SAMPLE_SHAPES, type SampleShapeName } from "./shapes.ts";
@@ -36,8 +36,12 @@ const rowSchema = z.strictObject({
   firstTokenMs: positive.describe("until every sequence has its first new token; median"),
   realisedCapacity: z.number().min(0).max(1).nullable().describe("share of the tokens that routed blocks computed"),
   kvMiB: positive.describe("allocated for keys and values"),
-  weightBandwidth: positive.describe("weights that a token step must read over its time, GB/s"),
-  limitMs: positive.nullable().describe("the matrix products of a token step alone; of this package"),
+  weightBandwidth: positive
+    .nullable()
+    .describe("weights that a token step must read over its time, GB/s; null with experts"),
+  limitMs: positive
+    .nullable()
+    .describe("the matrix products of a token step alone; of this package, null with experts"),
   limitShare: positive.nullable().describe("limitMs over the median: 1 if all time went into matrix products"),
 });
 export type SampleRow = z.output<typeof rowSchema>;
@@ -141,7 +145,8 @@ export function sampleRow({ engine, shape, settings, chosen, ready, turns }: Sam
     firstTokenMs: median(generations.map((generation) => generation.firstTokenMs)),
     realisedCapacity: realisedCapacity(routedRows, batch),
     kvMiB,
-    weightBandwidth: weightBytes(settings, routedRows) / msPerToken.median / 1e6,
+    // Which experts were read is not recorded.
+    weightBandwidth: isPeerModel(model) ? weightBytes(settings, routedRows) / msPerToken.median / 1e6 : null,
     limitMs,
     limitShare: limitMs === null ? null : limitMs / msPerToken.median,
   };
@@ -152,7 +157,7 @@ export const sampleSpeedups = (rows: readonly SampleRow[]): SampleSpeedup[] =>
   rows.flatMap((row) => {
     const { engine, model, weights, shape, batch } = row;
     const others: Partial<Record<SampleSpeedup["over"], Partial<SampleRow>>> = {
-      ...(model === "mod" && { dense: { model: "dense" } }),
+      ...(model !== "dense" && { dense: { model: "dense" } }),
       ...(weights !== "float32" && { float32: { weights: "float32" } }),
       ...(engine === "ours" && Object.fromEntries(PEER_ENGINES.map((peer) => [peer, { engine: peer }]))),
     };

@@ -1,4 +1,4 @@
-import { derived, type ModelConfig, modelSchema } from "../model/config.ts";
+import { derived, type ModelConfig, type ModelInput, modelSchema } from "../model/config.ts";
 import type { ModelName, StepSettings } from "./protocol.ts";
 import type { SampleSettings } from "./sampleProtocol.ts";
 
@@ -66,7 +66,16 @@ export function modelConfig({
 }: Pick<StepSettings, "model" | "vocabSize" | "seqLen" | "nLayer" | "dModel" | "nHead">): ModelConfig {
   const { vocabSize, seqLen, nLayer, dModel, nHead } = size;
   const shape = { vocabSize, seqLen, nLayer, dModel, nHead };
-  return modelSchema.parse(
-    model === "dense" ? shape : { ...shape, pattern: ["dense", "mod"], routing: { kind: "learned" } },
-  );
+  return modelSchema.parse({ ...shape, ...LAYERS[model] });
 }
+
+const LEARNED = { kind: "learned" } as const;
+
+/** What decides in the layers. */
+const LAYERS: Readonly<Record<ModelName, Partial<ModelInput>>> = {
+  dense: {},
+  mod: { pattern: ["dense", "mod"], routing: LEARNED },
+  moe: { pattern: ["dense", "moe"], experts: { choice: "token" } },
+  mode: { pattern: ["dense", "mode"], routing: LEARNED, experts: { choice: "token" } },
+  "mode-integrated": { pattern: ["dense", "moe"], experts: { choice: "token", noOps: 8 } },
+};

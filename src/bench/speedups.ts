@@ -5,26 +5,29 @@ import { SHAPES } from "./shapes.ts";
 
 type Measure = "stepMs" | "forwardBackwardMs";
 
-/** Ratios of medians: Mixture-of-Depths over the dense model in each engine, and this package over its peers. */
+/** Ratios of medians: each model over the dense one in each engine, and this package over its peers. */
 export const speedups = (rows: readonly BenchRow[]): Speedups => ({
-  modOverDense: SHAPES.flatMap((shape) => ENGINES.flatMap((engine) => modOverDense(rows, engine, shape))),
+  overDense: SHAPES.flatMap((shape) =>
+    ENGINES.flatMap((engine) => MODELS.flatMap((model) => overDense(rows, engine, shape, model))),
+  ),
   oursOverPeers: SHAPES.flatMap((shape) => MODELS.flatMap((model) => oursOverPeers(rows, shape, model))),
 });
 
-function modOverDense(
+function overDense(
   rows: readonly BenchRow[],
   engine: BenchRow["engine"],
   shape: BenchRow["shape"],
-): Speedups["modOverDense"] {
-  const ofModel = (model: BenchRow["model"]) =>
-    rows.find((row) => row.engine === engine && row.shape === shape && row.model === model);
-  const [dense, mod] = [ofModel("dense"), ofModel("mod")];
-  if (dense === undefined || mod === undefined) return [];
-  const step = dense.stepMs.median / mod.stepMs.median;
-  const forwardBackward = dense.forwardBackwardMs.median / mod.forwardBackwardMs.median;
-  const flops = dense.trainingFlops / mod.trainingFlops;
+  model: BenchRow["model"],
+): Speedups["overDense"] {
+  const ofModel = (name: BenchRow["model"]) =>
+    rows.find((row) => row.engine === engine && row.shape === shape && row.model === name);
+  const [dense, own] = [ofModel("dense"), ofModel(model)];
+  if (dense === undefined || own === undefined || dense === own) return [];
+  const step = dense.stepMs.median / own.stepMs.median;
+  const forwardBackward = dense.forwardBackwardMs.median / own.forwardBackwardMs.median;
+  const flops = dense.trainingFlops / own.trainingFlops;
   const shareOfFlops = { step: step / flops, forwardBackward: forwardBackward / flops };
-  return [{ engine, shape, step, forwardBackward, flops, shareOfFlops }];
+  return [{ engine, shape, model, step, forwardBackward, flops, shareOfFlops }];
 }
 
 function oursOverPeers(

@@ -1,7 +1,15 @@
 import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { type Candidate, ourCommand, peerCandidates } from "./candidates.ts";
 import { type FoundPeer, lookForPeers, PEERS } from "./probe.ts";
-import { type ModelName, type Question, type Ready, readySchema, type StepSettings, timeSchema } from "./protocol.ts";
+import {
+  isPeerModel,
+  type ModelName,
+  type Question,
+  type Ready,
+  readySchema,
+  type StepSettings,
+  timeSchema,
+} from "./protocol.ts";
 import { type BenchRow, benchRow, type TrainBench } from "./report.ts";
 import { type Inquiry, type Measured, type Plan, takeTurns } from "./rounds.ts";
 import { type ShapeName, type SizeOverrides, settingsOf } from "./shapes.ts";
@@ -76,11 +84,12 @@ export async function trainBench(options: TrainBenchOptions): Promise<TrainBench
 
 function plansOf(shape: ShapeName, peers: readonly FoundPeer[], options: TrainBenchOptions): StepPlan[] {
   return [undefined, ...peers].flatMap((peer) =>
-    options.models.map((model) => {
+    options.models.flatMap((model) => {
+      if (peer !== undefined && !isPeerModel(model)) return [];
       const settings = settingsOf(shape, model, options.threads, options);
       const engine = peer?.engine ?? "ours";
       const candidates = peer === undefined ? ourCandidates(settings) : stepCandidates(peer, settings);
-      return { engine, shape, name: `${engine} ${shape} ${model}`, settings, candidates };
+      return [{ engine, shape, name: `${engine} ${shape} ${model}`, settings, candidates }];
     }),
   );
 }

@@ -11,7 +11,7 @@ const IDLE_LOAD = 0.5;
 export function printTrainBench({ machine, commit, rows, missing, speedups }: TrainBench, output: Output): void {
   printMachine(machine, commit, output);
   output.print(rowTable(rows));
-  if (speedups.modOverDense.length > 0) output.print(`\n${modOverDenseTable(speedups.modOverDense)}`);
+  if (speedups.overDense.length > 0) output.print(`\n${overDenseTable(speedups.overDense)}`);
   if (speedups.oursOverPeers.length > 0) output.print(`\n${oursOverPeersTable(speedups.oursOverPeers)}`);
   printMissing(missing, output);
 }
@@ -57,11 +57,11 @@ const settingsText = ({ settings = {} }: Pick<BenchRow, "settings">): string =>
     .map((setting) => setting.join("="))
     .join(" ");
 
-const modOverDenseTable = (entries: Speedups["modOverDense"]): string =>
+const overDenseTable = (entries: Speedups["overDense"]): string =>
   table(
-    "mod over dense,shape,step,fwd+bwd,FLOPs,share of it in the step,in fwd+bwd".split(","),
-    entries.map(({ engine, shape, step, forwardBackward, flops, shareOfFlops }) => [
-      ...[engine, shape],
+    "over dense,model,shape,step,fwd+bwd,FLOPs,share of it in the step,in fwd+bwd".split(","),
+    entries.map(({ engine, shape, model, step, forwardBackward, flops, shareOfFlops }) => [
+      ...[engine, model, shape],
       ...[step, forwardBackward, flops].map(times),
       ...[shareOfFlops.step, shareOfFlops.forwardBackward].map(percent),
     ]),
@@ -92,7 +92,7 @@ const sampleRowTable = (rows: readonly SampleRow[]): string =>
       ...[row.shape, String(row.batch), row.model, row.engine, row.version, row.weights, String(row.threads)],
       ...[row.msPerToken.median, row.msPerToken.min].map(ms),
       ...[row.tokensPerSecond.toFixed(0), ms(row.firstTokenMs), orDash(row.realisedCapacity, percent)],
-      ...[row.kvMiB, row.weightBandwidth].map(ms),
+      ...[ms(row.kvMiB), orDash(row.weightBandwidth, ms)],
       ...[orDash(row.limitMs, ms), orDash(row.limitShare, percent), settingsText(row)],
     ]),
   );

@@ -37,6 +37,7 @@ describe("gradient of", () => {
         "topPositions",
         "descendingRank",
         "countUntil",
+        "amongLargest",
         "reshapeLike",
         "stack",
         "part",
@@ -67,12 +68,20 @@ describe("stopGradient", () => {
 describe("topPositions and descendingRank", () => {
   const order = async (values: number[], count: number) => {
     const x = g.input("float32", [1, values.length]);
-    const outputs = { positions: g.topPositions(x, count), rank: g.descendingRank(x) };
+    const outputs = {
+      positions: g.topPositions(x, count),
+      rank: g.descendingRank(x),
+      among: g.amongLargest(x, count),
+    };
     const result = await evaluate(
       { name: "order", inputs: { x }, outputs },
       { x: host("float32", [1, values.length], values) },
     );
-    return { positions: [...result.positions!.data].map(Number), rank: [...result.rank!.data].map(Number) };
+    const [positions, rank, among] = [result.positions!, result.rank!, result.among!].map(({ data }) =>
+      [...data].map(Number),
+    );
+    expect(among).toEqual(rank!.map((place) => (place < count ? 1 : 0)));
+    return { positions, rank };
   };
 
   test("positions ascend, whatever the order of the values", async () => {

@@ -3,6 +3,7 @@ import {
   and,
   anyOf,
   countUntil,
+  type Dim,
   descendingRank,
   flattenRows,
   gatherRows,
@@ -17,6 +18,7 @@ import {
   rowsWhere,
   scalar,
   slice,
+  split,
   type Tensor,
   transpose,
   where,
@@ -135,16 +137,16 @@ function computeRows(
   label: string,
   { experts, mlp }: ModelConfig,
 ): Tensor {
-  const [r] = x.shape as readonly [Tensor["shape"][number]];
+  const [r] = x.shape as readonly [Dim];
+  const count = experts!.count;
+  const isNeeded = split(anyOf(computed, [0]), Array(count).fill(1), 0);
   let y = mul(x, 0);
-  for (let expert = 0; expert < experts!.count; expert++) {
-    const column = (tensor: Tensor) => reshape(slice(tensor, expert, expert + 1, 1), [r]);
-    const [mine, weight] = [column(computed), column(weights)];
-    const rows = rowsWhere(mine, `${label}.${expert}`);
+  for (let expert = 0; expert < count; expert++) {
+    const column = (tensor: Tensor) => slice(tensor, expert, expert + 1, 1);
+    const rows = rowsWhere(reshape(column(computed), [r]), `${label}.${expert}`);
     const delta = feedForward(expertPart(parameters, expert), gatherRows(x, rows), mlp);
-    const update = mul(delta, reshape(gatherRows(weight, rows), [...rows.shape, 1]));
-    const any = anyOf(mine);
-    y = ifElse(any, [y, x, mine, weight], [addAtRows(y, rows, update)], [y])[0]!;
+    const update = mul(delta, gatherRows(column(weights), rows));
+    y = ifElse(isNeeded[expert]!, [y, x, computed, weights], [addAtRows(y, rows, update)], [y])[0]!;
   }
   return y;
 }

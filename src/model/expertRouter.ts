@@ -1,4 +1,4 @@
-import { descendingRank, div, less, matmul, scalar, softmax, sum, type Tensor, where } from "../graph/index.ts";
+import { amongLargest, div, matmul, scalar, softmax, sum, type Tensor, where } from "../graph/index.ts";
 import type { ExpertsConfig, TokenChoice } from "./expertsConfig.ts";
 import type { ExpertsParameters } from "./parameters.ts";
 
@@ -18,7 +18,7 @@ export function expertScores({ router }: ExpertsParameters<Tensor>, x: Tensor): 
 
 /** Experts that each token takes: the `perToken` of largest probability, exactly, under ties the lower number. bool [B, n, E + O]. */
 export const tokensChoice = ({ probabilities }: ExpertScores, { perToken }: TokenChoice): Tensor =>
-  less(descendingRank(probabilities), scalar("int64", perToken));
+  amongLargest(probabilities, perToken);
 
 /**
  * Factor on each expert's output, 0 where it is not chosen: the probability (Fedus et al. 2022, equation 2; Zhou et al. 2022); for two

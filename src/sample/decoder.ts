@@ -3,7 +3,7 @@ import { type CausalRule, causalThreshold } from "../model/causalRule.ts";
 import { derived, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import { prefillGraph, readsNoise, stepGraph } from "../model/decodingGraphs.ts";
 import { type NoiseKey, routingNoise } from "../model/noise.ts";
-import { parameterInputs, parameterTensors } from "../model/parameterInputs.ts";
+import { parameterTensors, partNames, separateInputs } from "../model/parameterInputs.ts";
 import { parameterList } from "../model/parameters.ts";
 import { constantParameters, type WeightFormat } from "../model/weights.ts";
 import {
@@ -34,6 +34,19 @@ export interface StepOutput {
   readonly logits: Float32Array;
   /** For each routed layer, 0 or 1 for each sequence [B]; after `add`, for each token of the prompt [T]. */
   readonly routedThrough: readonly Uint8Array[];
+}
+
+/** Parameters as a graph of `separateInputs` is fed them: views of the same memory. */
+function separateFeeds(model: ModelConfig, parameters: HostTensors): HostTensors {
+  const feeds = { ...parameters };
+  for (const spec of parameterList(model)) {
+    const size = spec.shape.slice(1).reduce((a, b) => a * b, 1);
+    for (const [i, name] of partNames(spec).entries()) {
+      const data = floats(parameters, `value.${spec.name}`).subarray(i * size, (i + 1) * size);
+      feeds[name] = float32(spec.shape.slice(1), data);
+    }
+  }
+  return feeds;
 }
 
 /**
@@ -84,13 +97,13 @@ export class Decoder {
     // Weights as constants are laid out once, as the products of few rows like them.
     const constants = constantParameters(model, (name) => floats(parameters, `value.${name}`), weights);
     // A prompt has rows enough to lay weights out each time: it is fed them, and they are not held a third time.
-    const others = weights === "float32" ? parameterInputs(parameterList(model), "value", "float32") : {};
-    const prompt = { others, ...(budget !== undefined && { budget }) };
+    const fed = separateInputs(weights === "float32" ? parameterList(model) : [], "float32");
+    const prompt = { others: fed.inputs, ...(budget !== undefined && { budget }) };
     const [step, prefill] = await Promise.all([
       runtime.compile(stepGraph(model, rule, parameterTensors(model, constants))),
-      runtime.compile(prefillGraph(model, rule, parameterTensors(model, { ...constants, ...others }), prompt)),
+      runtime.compile(prefillGraph(model, rule, parameterTensors(model, { ...constants, ...fed.values }), prompt)),
     ]);
-    return new Decoder(model, parameters, options, { step, prefill });
+    return new Decoder(model, separateFeeds(model, parameters), options, { step, prefill });
   }
 
   /** Number of sequences. */

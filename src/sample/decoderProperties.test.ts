@@ -17,8 +17,8 @@ import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts
 import { newRun, runtime, sharedData, tinyConfig, trainToEnd } from "../train/testing/tinyRun.ts";
 import { Decoder } from "./decoder.ts";
 
-/** Against the plain forward pass, float32. */
-const TOLERANCE = 1e-4;
+/** Against the plain forward pass, float32: logits are up to 20 here, and 1.2e-4 was seen in 400 runs. */
+const TOLERANCE = 1e-3;
 
 interface Case {
   readonly model: ModelConfig;
@@ -99,6 +99,7 @@ describe.each(NAMES)("%s", (name) => {
 
     await fc.assert(
       fc.asyncProperty(events, async (mix) => {
+        while (decoder.size > 0) decoder.remove(0); // what a mix that failed left
         const texts: Text[] = [];
         const leave = async (i: number) => {
           await checkText(texts[i]!);

@@ -14,7 +14,10 @@ const options = z.strictObject({
     .default(["8x256", "8x512", "12x768"])
     .describe(`layers x width; one or more of ${SAMPLE_SHAPES.join(", ")}`)
     .meta({ value: "shape" }),
-  models: wordList(z.enum(MODELS)).default(["dense", "mod"]).describe("what to measure").meta({ value: "model" }),
+  models: wordList(z.enum(MODELS))
+    .default(["dense", "mod"])
+    .describe(`what to measure; one or more of ${MODELS.join(", ")}`)
+    .meta({ value: "model" }),
   batches: wholeList(1).default([1, 16, 64]).describe("sequences at once").meta({ value: "n" }),
   weights: wordList(z.enum(WEIGHT_FORMATS))
     .default([...WEIGHT_FORMATS])
@@ -30,7 +33,7 @@ const options = z.strictObject({
 
 export const benchSample = defineCommand({
   description:
-    "Times sampling with a cache of keys and values (CPU, random weights, most likely token), of the dense model and of Mixture-of-Depths in every other block at 12.5 %; with --peers also the same in PyTorch. A token step is one more token of each sequence. Routed blocks decide by chance, so that they compute their nominal share. Each row is a process of its own, and they take turns. The limit is the time of the step's matrix products alone.",
+    "Times sampling with a cache of keys and values (CPU, random weights, most likely token), of the dense model and of Mixture-of-Depths in every other block at 12.5 %, or of models with experts; with --peers also the first two in PyTorch. A token step is one more token of each sequence. Routed blocks decide by chance, so that they compute their nominal share. Each row is a process of its own, and they take turns. The limit is the time of the step's matrix products alone.",
   options,
   examples: [
     "mod bench sample",

@@ -12,7 +12,10 @@ const options = z.strictObject({
     .default(["8x256", "8x512"])
     .describe(`layers x width; one or more of ${SHAPES.join(", ")}`)
     .meta({ value: "shape" }),
-  models: wordList(z.enum(MODELS)).default(["dense", "mod"]).describe("what to measure").meta({ value: "model" }),
+  models: wordList(z.enum(MODELS))
+    .default(["dense", "mod"])
+    .describe(`what to measure; one or more of ${MODELS.join(", ")}`)
+    .meta({ value: "model" }),
   steps: whole(1).default(10).describe("timed rounds"),
   threads: whole(1).optional().describe("threads of a row at most (default: all)"),
   batch: whole(1).optional().describe("sequences a step (default: the shape's)"),
@@ -23,7 +26,7 @@ const options = z.strictObject({
 
 export const benchTrain = defineCommand({
   description:
-    "Times full training steps (forward, backward, clipping, AdamW; float32, CPU) and forward and backward alone, of the dense model and of Mixture-of-Depths in every other block at 12.5 %; with --peers also the same in other frameworks. Each row is a process of its own, and they take turns. GFLOP/s are counted FLOPs (mod flops: attention as the full square) over the median step.",
+    "Times full training steps (forward, backward, clipping, AdamW; float32, CPU) and forward and backward alone, of the dense model and of Mixture-of-Depths in every other block at 12.5 %, or of models with experts; with --peers also the first two in other frameworks. Each row is a process of its own, and they take turns. GFLOP/s are counted FLOPs (mod flops: attention as the full square) over the median step.",
   options,
   examples: [
     "mod bench train",

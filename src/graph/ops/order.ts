@@ -1,6 +1,8 @@
 import { ELEMENT_TYPE } from "../onnx/protobuf.ts";
 import { applyOne, type Operation } from "../operation.ts";
 import { GraphError, normalizeAxis, staticDim, type Tensor } from "../tensor.ts";
+import { less } from "./elementwise.ts";
+import { scalar } from "./source.ts";
 
 /**
  * Positions of the `count` largest values of the last axis, in ascending order of position: x [..., T] -> int64 [..., count].
@@ -41,6 +43,23 @@ const descendingRankOperation: Operation<object> = {
     // Where position p stands in the order: the order sorted ascending yields p at its own place.
     const ascending = { attributes: { axis: -1, largest: 0 }, outputs: 2 };
     return emitter.add("TopK", [order!, length!], ascending).slice(1);
+  },
+};
+
+/**
+ * Whether a value is among the `count` largest of the last axis, exactly `count` of them, lower positions first under ties:
+ * x [..., T] -> bool [..., T]. No gradient.
+ */
+export const amongLargest = (x: Tensor, count: number): Tensor =>
+  count === 1 ? applyOne(isLargestOperation, [x], {}) : less(descendingRank(x), scalar("int64", count));
+
+const isLargestOperation: Operation<object> = {
+  name: "isLargest",
+  infer: ([x]) => [{ dtype: "bool", shape: x!.shape }],
+  emit: (emitter, { inputs: [x] }, [name]) => {
+    const length = staticDim("amongLargest", x!.shape.at(-1)!);
+    const [largest] = emitter.add("ArgMax", [name!], { attributes: { axis: -1, keepdims: 1 } });
+    return emitter.add("Equal", [largest!, emitter.ints(Array.from({ length }, (_, i) => i))]);
   },
 };
 

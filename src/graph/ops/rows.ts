@@ -149,15 +149,15 @@ const rowsWhereOperation: Operation<{ count: string }> = {
   },
 };
 
-/** Whether a mask holds anywhere: bool [...] -> bool []. No gradient. */
-export const anyOf = (mask: Tensor): Tensor => applyOne(anyOfOperation, [mask], {});
+/** Whether a mask holds anywhere: bool [...] -> bool []; or along some axes, which go away. No gradient. */
+export const anyOf = (mask: Tensor, axes: readonly number[] = mask.shape.map((_, axis) => axis)): Tensor =>
+  applyOne(anyOfOperation, [mask], { axes });
 
-const anyOfOperation: Operation<object> = {
+const anyOfOperation: Operation<{ axes: readonly number[] }> = {
   name: "anyOf",
-  infer: () => [{ dtype: "bool", shape: [] }],
-  emit: (emitter, { inputs: [x] }, [mask]) => {
+  infer: ([mask], { axes }) => [{ dtype: "bool", shape: mask!.shape.filter((_, axis) => !axes.includes(axis)) }],
+  emit: (emitter, { attributes: { axes } }, [mask]) => {
     const [ones] = emitter.add("Cast", [mask!], { attributes: { to: ELEMENT_TYPE.int32 } });
-    const axes = x!.shape.map((_, axis) => axis);
     const [largest] = emitter.add("ReduceMax", [ones!], { attributes: { axes, keepdims: 0 } });
     return emitter.add("Cast", [largest!], { attributes: { to: ELEMENT_TYPE.bool } });
   },
