@@ -2,7 +2,7 @@ import { describe, test } from "vitest";
 import { resolveConfig } from "../config/runConfig.ts";
 import { expectClose } from "../graph/testing/gradientCheck.ts";
 import type { ModelConfig } from "../model/config.ts";
-import { someTokens, tinyDense, tinyMod, tinyRandom } from "../model/testing/tinyModel.ts";
+import { someTokens, tinyDense, tinyMod, tinyMode, tinyMoe, tinyRandom } from "../model/testing/tinyModel.ts";
 import type { Provider } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
 import { hasWebGpu } from "../runtime/testing/webgpu.ts";
@@ -33,6 +33,8 @@ describe.skipIf(!(await hasWebGpu()))("the same train step on WebGPU and on the 
     dense: tinyDense({ mlp: "swiglu", nHead: 4, nKvHead: 2 }),
     mod: tinyMod(),
     random: tinyRandom("linear"),
+    "integrated mode": tinyMoe({ noOps: 2 }),
+    "staged mode, expert choice": tinyMode({ choice: "expert" }),
   })) {
     test(name, async () => {
       expectClose(await losses(model, "webgpu"), await losses(model, "cpu"), 1e-4, "losses and norms");
