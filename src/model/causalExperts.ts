@@ -82,7 +82,7 @@ export function causalExperts(
 function decideByToken(scores: ExpertScores, context: ExpertContext, experts: TokenChoice): ExpertDecision {
   const chosen = among(tokensChoice(scores, experts), context);
   const real = slice(chosen, 0, experts.count, 2);
-  const top = () => and(real, greaterOrEqual(slotsOf(context), countUntil(real, 1)));
+  const top = () => and(real, greaterOrEqual(slotLimit(context), countUntil(real, 1)));
   return {
     ...{ chosen, probabilities: scores.probabilities },
     computed: context.rule === "topk" ? top() : real,
@@ -102,7 +102,7 @@ function decideByExpert(
     const candidates = among(greater(probabilities, -1), context);
     const ranked = transpose(where(candidates, probabilities, scalar(probabilities.dtype, -1)), [0, 2, 1]);
     const rank = transpose(descendingRank(ranked), [0, 2, 1]);
-    return and(less(rank, slotsOf(context)), candidates);
+    return and(less(rank, slotLimit(context)), candidates);
   };
   const rule = ruleOfExperts(experts, context.rule);
   const wanted = () =>
@@ -116,7 +116,7 @@ const among = (choices: Tensor, { active }: ExpertContext): Tensor =>
   active === undefined ? choices : and(choices, reshape(active, [...active.shape, 1]));
 
 /** int64 [B, 1, 1] */
-function slotsOf({ slots }: ExpertContext): Tensor {
+function slotLimit({ slots }: ExpertContext): Tensor {
   if (slots === undefined) throw new Error("causalExperts: the rule topk needs the experts' slots, got none");
   return reshape(slots, [...slots.shape, 1]);
 }
