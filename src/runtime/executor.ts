@@ -33,11 +33,14 @@ export interface Runtime {
   readonly threads: number;
   compile(definition: GraphDefinition, options?: CompileOptions): Promise<Executor>;
   /**
-   * Runs a module on a thread of its own, where it answers calls (see `worker.ts`). Missing where the device has no threads
+   * Runs a module on a thread of its own, where it answers calls (see `serve.ts`). Missing where the device has no threads
    * to share out.
    */
-  startWorker?(module: URL, data: unknown): Promise<WorkerHandle>;
+  startWorker?(module: WorkerModule, data: unknown): Promise<WorkerHandle>;
 }
+
+/** What runs on threads of its own: each the path of a module below src/, without its ending. */
+export type WorkerModule = "train/replicaWorker" | "sample/completionWorker";
 
 /** A thread that answers calls, one after the other. */
 export interface WorkerHandle {

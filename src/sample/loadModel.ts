@@ -1,6 +1,8 @@
 import type { ModelConfig } from "../model/config.ts";
-import { type CheckpointChoice, openSavedModel } from "../run/savedModel.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
+import type { CheckpointChoice } from "../run/savedModel.ts";
 import type { Runtime } from "../runtime/executor.ts";
+import { nextTurn } from "../runtime/nextTurn.ts";
 import { nodeRuntime } from "../runtime/node.ts";
 import { CompletionServer } from "./completionServer.ts";
 import type { CompletionWorkerData } from "./completionWorker.ts";
@@ -14,9 +16,6 @@ export interface LoadOptions extends GeneratorOptions {
   readonly runtime?: Runtime;
 }
 
-/** The module of a model's own thread. Node runs JavaScript alone: from TypeScript sources there is none. */
-const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./completionWorker.js", import.meta.url);
-
 /**
  * Opens the model of a run folder to continue texts. It computes on a thread of its own, so that the caller's event loop stays
  * free; with a runtime that has no threads, here.
@@ -25,9 +24,9 @@ const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./completi
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<LanguageModel> {
   const { checkpoint = "best", runtime = nodeRuntime(), ...generator } = options;
-  if (MODULE !== undefined && runtime.startWorker !== undefined) {
+  if (runtime.startWorker !== undefined) {
     const data: CompletionWorkerData = { dir, checkpoint, threads: runtime.threads, generator };
-    const worker = await runtime.startWorker(MODULE, data);
+    const worker = await runtime.startWorker("sample/completionWorker", data);
     const config = (await worker.call("describe", [])) as ModelConfig;
     return new LanguageModel(config, {
       advance: async (changes) => (await worker.call("advance", [changes])) as readonly GenerationEvent[],
@@ -39,7 +38,7 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
   return new LanguageModel(saved.model, {
     advance: async (changes) => {
       // Steps hold this thread: timers and signals get their turn between them.
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
       return server.advance(changes);
     },
     dispose: () => server.dispose(),

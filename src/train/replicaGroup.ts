@@ -16,6 +16,7 @@ import {
   type SharedArrays,
   sizeOf,
 } from "./replica.ts";
+import { sharedBuffer } from "./sharedMemory.ts";
 
 /** How the sequences of a batch are shared out. */
 export interface Shares {
@@ -104,12 +105,12 @@ export class ReplicaGroup {
   }
 
   #sharedArrays(): SharedArrays {
-    const shared = (size: number) => new Float32Array(new SharedArrayBuffer(this.count === 1 ? 0 : 4 * size));
+    const shared = (size: number) => new Float32Array(sharedBuffer(this.count === 1 ? 0 : 4 * size));
     const sizes = this.#owners.map(sizeOf);
     return {
       values: sizes.map(shared),
       gradients: sizes.map((_, replica) => sizes.map((size, owner) => shared(replica === owner ? 0 : size))),
-      squares: sizes.map(() => new Float64Array(new SharedArrayBuffer(8 * (GRADIENT_GROUPS.length + 1)))),
+      squares: sizes.map(() => new Float64Array(sharedBuffer(8 * (GRADIENT_GROUPS.length + 1)))),
       counters: Barrier.counters(),
     };
   }

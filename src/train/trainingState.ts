@@ -3,6 +3,7 @@ import { initialParameters, matchParameters } from "../model/parameters.ts";
 import type { NamedArrays } from "../notation.ts";
 import { emptyTensor, float32, type HostTensor, type HostTensors } from "../runtime/executor.ts";
 import { MOMENT_KINDS, type StateKind } from "./graphs.ts";
+import { isShared } from "./sharedMemory.ts";
 
 /** Who trains a state in memory of its own. */
 export interface StateHolder {
@@ -66,7 +67,7 @@ export class TrainingState {
   /** `value.NAME` for each parameter, as a graph can be fed. */
   get values(): HostTensors {
     // ONNX Runtime reads no shared memory.
-    const plain = (data: Float32Array) => (data.buffer instanceof SharedArrayBuffer ? data.slice() : data);
+    const plain = (data: Float32Array) => (isShared(data.buffer) ? data.slice() : data);
     return Object.fromEntries(
       this.#entries("value").map(([key, { shape, data }]) => [key, float32(shape, plain(data))]),
     );
