@@ -23,7 +23,8 @@ export interface CausalGraphOptions {
  * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
  * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
- * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` too.
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` and, of a model with
+ * predictors, `predictorLogits.I` too.
  */
 export function causalGraph(
   config: ModelConfig,
@@ -51,7 +52,7 @@ export function causalGraph(
   );
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision)
-      .filter(([name]) => scores || name !== "score")
+      .filter(([name]) => scores || !SCORES.includes(name))
       .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
   return {
@@ -63,6 +64,9 @@ export function causalGraph(
     },
   };
 }
+
+/** Outputs of a routed block that only some ask for. */
+const SCORES = ["score", "predictorLogits"];
 
 /** Sequences as they enter a causal graph: right-padded rows of one length. */
 export interface CausalBatch {

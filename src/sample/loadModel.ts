@@ -2,12 +2,11 @@ import type { ModelConfig } from "../model/config.ts";
 import { openSavedModel } from "../run/openSavedModel.ts";
 import type { CheckpointChoice } from "../run/savedModel.ts";
 import type { Runtime } from "../runtime/executor.ts";
-import { nextTurn } from "../runtime/nextTurn.ts";
 import { nodeRuntime } from "../runtime/node.ts";
-import { CompletionServer } from "./completionServer.ts";
 import type { CompletionWorkerData } from "./completionWorker.ts";
-import { type GenerationEvent, Generator, type GeneratorOptions } from "./generator.ts";
+import type { GenerationEvent, GeneratorOptions } from "./generator.ts";
 import { LanguageModel } from "./languageModel.ts";
+import { localModel } from "./localModel.ts";
 
 export interface LoadOptions extends GeneratorOptions {
   /** `best` if not given. */
@@ -34,13 +33,5 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
     });
   }
   const saved = openSavedModel(dir, checkpoint);
-  const server = new CompletionServer(await Generator.create(saved, runtime, generator));
-  return new LanguageModel(saved.model, {
-    advance: async (changes) => {
-      // Steps hold this thread: timers and signals get their turn between them.
-      await nextTurn();
-      return server.advance(changes);
-    },
-    dispose: () => server.dispose(),
-  });
+  return localModel(saved, runtime, generator);
 }

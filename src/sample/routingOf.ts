@@ -4,6 +4,7 @@ import type { RoutingMap } from "../render/routingMap.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { CausalPass } from "./causalPass.ts";
+import { windowsOf } from "./windowsOf.ts";
 
 /**
  * Which layers compute which tokens of a text, `<|endoftext|>` first. A text longer than the context is read in windows that
@@ -29,10 +30,4 @@ export async function routingOf(saved: SavedModel, text: string, rule: Rule, run
     await pass.dispose();
   }
   return { tokens, layers };
-}
-
-/** Stretches of at most `size`; one empty stretch for an empty text. */
-function windowsOf(ids: readonly number[], size: number): (readonly number[])[] {
-  const count = Math.max(1, Math.ceil(ids.length / Math.max(1, size)));
-  return Array.from({ length: count }, (_, i) => ids.slice(i * size, (i + 1) * size));
 }

@@ -1,0 +1,177 @@
+/** A page with nothing but the engine, and what tests do with it from outside: each call has an engine of its own. */
+import type { CompletionOptions, Rule } from "../../../src/browser.ts";
+import { Engine, EngineFailed, type RunningTraining } from "../../../web/engine/client.ts";
+import type {
+  EngineSettings,
+  GeneratedToken,
+  ModelRequest,
+  RunFiles,
+  TrainingEvent,
+  TrainingRequest,
+} from "../../../web/engine/protocol.ts";
+
+type Settings = Partial<EngineSettings>;
+
+/** Calls of the page return text: what binary data there is goes in base64. */
+export type Encoded = readonly (readonly [string, string])[];
+
+const encode = (bytes: Uint8Array): string => {
+  let letters = "";
+  for (let at = 0; at < bytes.length; at += 4096) letters += String.fromCharCode(...bytes.subarray(at, at + 4096));
+  return btoa(letters);
+};
+const decode = (text: string): Uint8Array => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const encodeFiles = (files: RunFiles): Encoded => [...files].map(([path, bytes]) => [path, encode(bytes)]);
+const decodeFiles = (files: Encoded): RunFiles => new Map(files.map(([path, text]) => [path, decode(text)]));
+
+/** A request whose files come from outside. */
+type TrainCall = Omit<TrainingRequest, "run"> & {
+  readonly run:
+    | Extract<TrainingRequest["run"], { kind: "new" }>
+    | { readonly kind: "resume"; readonly files: Encoded; readonly text?: never };
+};
+
+const isOver = ({ kind }: TrainingEvent) => kind === "done" || kind === "stopped" || kind === "failed";
+
+/** Trains to the end; `at` says what to do after a step. */
+async function train(
+  settings: Settings,
+  { run, ...request }: TrainCall,
+  at: Readonly<Record<number, "stop" | "pause and snapshot">> = {},
+) {
+  const engine = await Engine.start(settings);
+  try {
+    const events: TrainingEvent[] = [];
+    let training: RunningTraining | undefined;
+    let paused: Promise<Encoded> | undefined;
+    let end = () => {};
+    const ended = new Promise<void>((resolve) => {
+      end = resolve;
+    });
+    const whole = run.kind === "new" ? run : { ...run, files: decodeFiles(run.files) };
+    training = await engine.train({ ...request, run: whole }, (event) => {
+      events.push(event);
+      if (event.kind === "step" && at[event.step] === "stop") void training!.stop();
+      if (event.kind === "step" && at[event.step] === "pause and snapshot") paused = snapshotPaused(training!);
+      if (isOver(event)) end();
+    });
+    await ended;
+    return {
+      info: engine.info,
+      training: training.info,
+      events,
+      files: encodeFiles(await training.snapshot()),
+      paused: (await paused) ?? null,
+    };
+  } finally {
+    engine.close();
+  }
+}
+
+async function snapshotPaused(training: RunningTraining): Promise<Encoded> {
+  await training.pause();
+  const files = encodeFiles(await training.snapshot());
+  await training.resume();
+  return files;
+}
+
+type ModelCall = Omit<ModelRequest, "source"> & { readonly kind: "run" | "export"; readonly files: Encoded };
+
+async function withModel<Result>(
+  settings: Settings,
+  { kind, files, ...request }: ModelCall,
+  use: (model: Awaited<ReturnType<Engine["load"]>>, engine: Engine) => Promise<Result>,
+): Promise<Result> {
+  const engine = await Engine.start(settings);
+  try {
+    return await use(
+      await engine.load({ ...request, source: { kind, name: "model", files: decodeFiles(files) } }),
+      engine,
+    );
+  } finally {
+    engine.close();
+  }
+}
+
+async function written(model: Awaited<ReturnType<Engine["load"]>>, prompt: string, options: CompletionOptions) {
+  const tokens: GeneratedToken[] = [];
+  const stream = model.generate(prompt, options);
+  let next = await stream.next();
+  for (; !next.done; next = await stream.next()) tokens.push(next.value);
+  return { tokens, summary: next.value, info: model.info };
+}
+
+const generate = (settings: Settings, call: ModelCall, prompt: string, options: CompletionOptions) =>
+  withModel(settings, call, (model) => written(model, prompt, options));
+
+const inspect = (settings: Settings, call: ModelCall, text: string, rule?: Rule) =>
+  withModel(settings, call, (model) => model.inspect(text, rule));
+
+/** A model and its dense twin, one after the other. */
+const twins = (settings: Settings, call: ModelCall, prompt: string, options: CompletionOptions) =>
+  withModel(settings, call, async (model, engine) => {
+    const twin = await engine.load({ source: { kind: "denseTwin", of: model.info.model } });
+    return { model: await written(model, prompt, options), twin: await written(twin, prompt, options) };
+  });
+
+/** Leaves a text early, then writes another one: what is left must not hold the next one up. */
+const leaveEarly = (settings: Settings, call: ModelCall) =>
+  withModel(settings, call, async (model) => {
+    let seen = 0;
+    for await (const _ of model.generate("", { tokens: 100_000 })) if (++seen === 3) break;
+    return { seen, next: await written(model, "", { tokens: 4 }) };
+  });
+
+/** Saves, lists, loads, packs, unpacks and deletes a run. */
+async function keep(name: string, files: Encoded) {
+  const engine = await Engine.start();
+  try {
+    await engine.runs.save(name, decodeFiles(files));
+    await engine.runs.save(name, decodeFiles(files));
+    const listed = await engine.runs.list();
+    const loaded = encodeFiles(await engine.runs.load(name));
+    const archive = await engine.pack(name, decodeFiles(files));
+    const unpacked = await engine.unpack(archive);
+    await engine.runs.delete(name);
+    const left = await engine.runs.list();
+    return {
+      listed,
+      loaded,
+      archive: encode(archive),
+      unpacked: { ...unpacked, files: encodeFiles(unpacked.files) },
+      left,
+    };
+  } finally {
+    engine.close();
+  }
+}
+
+/** What fails, in the page's words. */
+async function failure(work: () => Promise<unknown>) {
+  try {
+    await work();
+  } catch (error) {
+    if (error instanceof EngineFailed) return { code: error.code, message: error.message, problems: error.problems };
+    throw error;
+  }
+  throw new Error("it must fail, got success");
+}
+
+const failures = {
+  start: (settings: Settings) => failure(async () => (await Engine.start(settings)).close()),
+  train: (settings: Settings, call: TrainCall) => failure(() => train(settings, call)),
+  load: (call: ModelCall) => failure(() => withModel({}, call, async () => {})),
+  unpack: (archive: string) =>
+    failure(async () => {
+      const engine = await Engine.start();
+      try {
+        await engine.unpack(decode(archive));
+      } finally {
+        engine.close();
+      }
+    }),
+};
+
+const api = { train, generate, inspect, twins, leaveEarly, keep, failures };
+export type PageApi = typeof api;
+Object.assign(globalThis, { api });

@@ -1,0 +1,72 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { build } from "vite";
+import { engineAssets, ISOLATION_HEADERS } from "../../web/engine/vite.ts";
+
+/** Debian's chromium, whose package brings SwiftShader: WebGPU without a GPU. */
+const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
+const FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+export const hasChromium = (): boolean => existsSync(CHROMIUM);
+
+const TYPES: Readonly<Record<string, string>> = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
+  ".json": "application/json",
+};
+
+/** A built site with the engine, served on this machine, and a browser for it. */
+export interface EngineSite {
+  /** A fresh page with the engine in it. Without isolation it is served as by a host that sends no such headers. */
+  open(options?: { readonly isolated?: boolean }): Promise<Page>;
+  close(): Promise<void>;
+}
+
+export async function startEngineSite(): Promise<EngineSite> {
+  const dir = mkdtempSync(path.join(tmpdir(), "mod-site-"));
+  await build({
+    root: path.join(import.meta.dirname, "page"),
+    base: "./",
+    logLevel: "error",
+    build: { outDir: dir, emptyOutDir: true, target: "es2023", minify: false },
+    plugins: [engineAssets()],
+  });
+  const servers = { isolated: await serve(dir, true), plain: await serve(dir, false) };
+  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  return {
+    open: ({ isolated = true } = {}) => openPage(browser, isolated ? servers.isolated : servers.plain),
+    close: async () => {
+      await browser.close();
+      for (const server of Object.values(servers)) server.close();
+      rmSync(dir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function openPage(browser: Browser, server: Server): Promise<Page> {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  page.on("pageerror", (error) => console.error(`page: ${error.message}`));
+  await page.goto(`http://127.0.0.1:${(server.address() as AddressInfo).port}/index.html`);
+  await page.waitForFunction("globalThis.api !== undefined");
+  return page;
+}
+
+function serve(dir: string, isIsolated: boolean): Promise<Server> {
+  const server = createServer((request, response) => {
+    const file = path.join(dir, path.normalize(new URL(request.url!, "http://site").pathname));
+    if (!file.startsWith(dir) || !existsSync(file)) return response.writeHead(404).end();
+    response.writeHead(200, {
+      "Content-Type": TYPES[path.extname(file)] ?? "application/octet-stream",
+      ...(isIsolated && ISOLATION_HEADERS),
+    });
+    return response.end(readFileSync(file));
+  });
+  return new Promise((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
+}
