@@ -56,12 +56,22 @@ export async function webRuntime(options: WebRuntimeOptions): Promise<WebRuntime
   const { threads, notes } = provider === "cpu" ? allowedThreads(options.threads) : { threads: 1, notes: [] };
   const compile = async (definition: GraphDefinition) => {
     const { ort } = await load(provider, threads, assets);
-    return new WebExecutor(ort, await createSession(ort, definition, provider), definition);
+    const session = await inTurn(() => createSession(ort, definition, provider));
+    return new WebExecutor(ort, session, definition);
   };
   if (threads === 1 || startScript === undefined) return { provider, threads, notes, compile };
   const startWorker = (module: WorkerModule, data: unknown): Promise<WorkerHandle> =>
     startWebWorker(startScript(module), { assets, data });
   return { provider, threads, notes, compile, startWorker };
+}
+
+let last: Promise<unknown> = Promise.resolve();
+
+/** ONNX Runtime makes and runs one session at a time on WebGPU, and refuses a second. */
+function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
+  const turn = last.then(work, work);
+  last = turn;
+  return turn;
 }
 
 async function checkWebGpu(): Promise<void> {
@@ -148,12 +158,12 @@ class WebExecutor implements Executor {
   }
 
   dispose(): Promise<void> {
-    return this.#session.release();
+    return inTurn(() => this.#session.release());
   }
 
   async #run(fed: Record<string, Ort.Tensor>) {
     try {
-      return await this.#session.run(fed);
+      return await inTurn(() => this.#session.run(fed));
     } catch (error) {
       throw new Error(`runtime: graph "${this.#definition.name}" must run, got ${messageOf(error)}`, { cause: error });
     }

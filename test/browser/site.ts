@@ -9,7 +9,10 @@ import { engineAssets, ISOLATION_HEADERS } from "../../web/engine/vite.ts";
 
 /** Debian's chromium, whose package brings SwiftShader: WebGPU without a GPU. */
 const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
-const FLAGS = ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+const FLAGS = {
+  withWebGpu: ["--no-sandbox", "--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"],
+  without: ["--no-sandbox", "--disable-features=WebGPU", "--disable-gpu"],
+};
 
 export const hasChromium = (): boolean => existsSync(CHROMIUM);
 
@@ -24,7 +27,7 @@ const TYPES: Readonly<Record<string, string>> = {
 /** A built site with the engine, served on this machine, and a browser for it. */
 export interface EngineSite {
   /** A fresh page with the engine in it. Without isolation it is served as by a host that sends no such headers. */
-  open(options?: { readonly isolated?: boolean }): Promise<Page>;
+  open(options?: { readonly isolated?: boolean; readonly webgpu?: boolean }): Promise<Page>;
   close(): Promise<void>;
 }
 
@@ -38,11 +41,18 @@ export async function startEngineSite(): Promise<EngineSite> {
     plugins: [engineAssets()],
   });
   const servers = { isolated: await serve(dir, true), plain: await serve(dir, false) };
-  const browser = await chromium.launch({ executablePath: CHROMIUM, args: FLAGS });
+  const browsers: Browser[] = [];
+  const launch = async (args: string[]) => {
+    const browser = await chromium.launch({ executablePath: CHROMIUM, args });
+    browsers.push(browser);
+    return browser;
+  };
+  const usual = await launch(FLAGS.withWebGpu);
   return {
-    open: ({ isolated = true } = {}) => openPage(browser, isolated ? servers.isolated : servers.plain),
+    open: async ({ isolated = true, webgpu = true } = {}) =>
+      openPage(webgpu ? usual : await launch(FLAGS.without), isolated ? servers.isolated : servers.plain),
     close: async () => {
-      await browser.close();
+      for (const browser of browsers) await browser.close();
       for (const server of Object.values(servers)) server.close();
       rmSync(dir, { recursive: true, force: true });
     },
