@@ -1,6 +1,9 @@
 import type * as Ort from "onnxruntime-web/webgpu";
 import { type GraphDefinition, toOnnx } from "../graph/index.ts";
 import type {
+  AnyTensor,
+  DeviceExecutor,
+  DeviceTensor,
   Elements,
   Executor,
   HostTensor,
@@ -54,11 +57,17 @@ export async function webRuntime(options: WebRuntimeOptions): Promise<WebRuntime
   const { provider = "cpu", assets, startScript } = options;
   if (provider === "webgpu") await checkWebGpu();
   const { threads, notes } = provider === "cpu" ? allowedThreads(options.threads) : { threads: 1, notes: [] };
-  const compile = async (definition: GraphDefinition) => {
+  const compileKeeping = async (definition: GraphDefinition, kept: readonly string[]) => {
     const { ort } = await load(provider, threads, assets);
-    const session = await inTurn(() => createSession(ort, definition, provider));
-    return new WebExecutor(ort, session, definition);
+    const session = await inTurn(() => createSession(ort, definition, provider, kept));
+    return new WebSession(ort, session, definition, kept);
   };
+  const compile = async (definition: GraphDefinition) => new WebExecutor(await compileKeeping(definition, []));
+  if (provider === "webgpu") {
+    const compileOnDevice = (definition: GraphDefinition, isKept: (output: string) => boolean) =>
+      compileKeeping(definition, Object.keys(definition.outputs).filter(isKept));
+    return { provider, threads, notes, compile, compileOnDevice };
+  }
   if (threads === 1 || startScript === undefined) return { provider, threads, notes, compile };
   const startWorker = (module: WorkerModule, data: unknown): Promise<WorkerHandle> =>
     startWebWorker(startScript(module), { assets, data });
@@ -113,7 +122,12 @@ async function loadNow(provider: Provider, threads: number, assets: string): Pro
   return { ort, threads };
 }
 
-async function createSession(ort: typeof Ort, definition: GraphDefinition, provider: Provider) {
+async function createSession(
+  ort: typeof Ort,
+  definition: GraphDefinition,
+  provider: Provider,
+  kept: readonly string[],
+) {
   const isWebGpu = provider === "webgpu";
   try {
     // As in Node: most of ONNX Runtime's own operators have no kernel on WebGPU.
@@ -121,6 +135,9 @@ async function createSession(ort: typeof Ort, definition: GraphDefinition, provi
       executionProviders: [isWebGpu ? "webgpu" : "wasm"],
       graphOptimizationLevel: "all",
       enableMemPattern: false,
+      ...(kept.length > 0 && {
+        preferredOutputLocation: Object.fromEntries(kept.map((name) => [name, "gpu-buffer" as const])),
+      }),
       logSeverityLevel: 3,
     });
   } catch (error) {
@@ -132,33 +149,42 @@ async function createSession(ort: typeof Ort, definition: GraphDefinition, provi
 const messageOf = (error: unknown): string =>
   error instanceof Error ? error.message : `code ${error}: too little memory? Use a smaller model or batch`;
 
-class WebExecutor implements Executor {
+/** A session, and which of its results stay on the device. */
+class WebSession implements DeviceExecutor {
   readonly #ort: typeof Ort;
   readonly #session: Ort.InferenceSession;
   readonly #definition: GraphDefinition;
+  readonly #kept: ReadonlySet<string>;
 
-  constructor(ort: typeof Ort, session: Ort.InferenceSession, definition: GraphDefinition) {
+  constructor(ort: typeof Ort, session: Ort.InferenceSession, definition: GraphDefinition, kept: readonly string[]) {
     this.#ort = ort;
     this.#session = session;
     this.#definition = definition;
+    this.#kept = new Set(kept);
   }
 
-  async run(feeds: HostTensors, into: HostTensors = {}): Promise<HostTensors> {
-    const { name: graph, inputs, outputs } = this.#definition;
+  async run(feeds: Readonly<Record<string, AnyTensor>>) {
+    const { name: graph, inputs } = this.#definition;
     const fed: Record<string, Ort.Tensor> = {};
     for (const name of Object.keys(inputs)) {
       const tensor = feeds[name];
       if (tensor === undefined) throw new Error(`runtime: graph "${graph}" needs the input "${name}"`);
-      fed[name] = new this.#ort.Tensor(tensor.dtype, tensor.data as Float32Array, tensor.shape);
+      fed[name] = tensor instanceof WebGpuTensor ? tensor.tensor : this.#toOrt(tensor as HostTensor);
     }
-    const results = await this.#run(fed);
-    return Object.fromEntries(
-      Object.keys(outputs).map((name) => [name, delivered(fromOrt(results[name]!), into[name])]),
-    );
+    const results = Object.entries(await this.#run(fed));
+    const [stay, leave] = [true, false].map((isKept) => results.filter(([name]) => this.#kept.has(name) === isKept));
+    return {
+      host: Object.fromEntries(leave!.map(([name, tensor]) => [name, fromOrt(tensor, tensor.data as Elements)])),
+      device: Object.fromEntries(stay!.map(([name, tensor]) => [name, new WebGpuTensor(tensor)])),
+    };
   }
 
   dispose(): Promise<void> {
     return inTurn(() => this.#session.release());
+  }
+
+  #toOrt({ dtype, data, shape }: HostTensor): Ort.Tensor {
+    return new this.#ort.Tensor(dtype, data as Float32Array, shape);
   }
 
   async #run(fed: Record<string, Ort.Tensor>) {
@@ -170,10 +196,53 @@ class WebExecutor implements Executor {
   }
 }
 
-const fromOrt = (tensor: Ort.Tensor): HostTensor => ({
+/** The same where all results come to the host. */
+class WebExecutor implements Executor {
+  readonly #session: WebSession;
+
+  constructor(session: WebSession) {
+    this.#session = session;
+  }
+
+  async run(feeds: HostTensors, into: HostTensors = {}): Promise<HostTensors> {
+    const { host } = await this.#session.run(feeds);
+    return Object.fromEntries(Object.entries(host).map(([name, result]) => [name, delivered(result, into[name])]));
+  }
+
+  dispose(): Promise<void> {
+    return this.#session.dispose();
+  }
+}
+
+/** A tensor in a buffer of the GPU. */
+class WebGpuTensor implements DeviceTensor {
+  readonly tensor: Ort.Tensor;
+
+  constructor(tensor: Ort.Tensor) {
+    this.tensor = tensor;
+  }
+
+  get dtype(): HostTensor["dtype"] {
+    return this.tensor.type as HostTensor["dtype"];
+  }
+
+  get shape(): readonly number[] {
+    return this.tensor.dims;
+  }
+
+  read(): Promise<HostTensor> {
+    return inTurn(async () => fromOrt(this.tensor, (await this.tensor.getData()) as Elements));
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+  }
+}
+
+const fromOrt = (tensor: Ort.Tensor, data: Elements): HostTensor => ({
   dtype: tensor.type as HostTensor["dtype"],
   shape: tensor.dims,
-  data: tensor.data as Elements,
+  data,
 });
 
 /** WebAssembly has a memory of its own, from which results are copied. */

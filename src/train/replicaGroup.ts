@@ -1,6 +1,7 @@
 import { parameterList } from "../model/parameters.ts";
 import type { HostTensors, Runtime } from "../runtime/executor.ts";
 import { Barrier } from "./barrier.ts";
+import { DeviceReplica } from "./deviceReplica.ts";
 import { MOMENT_KINDS } from "./graphs.ts";
 import { GRADIENT_GROUPS, type StepScalars } from "./optimizer.ts";
 import { RemoteReplica } from "./remoteReplica.ts";
@@ -41,14 +42,19 @@ type GroupSettings = Omit<ReplicaSettings, "index" | "count" | "rows" | "isThrea
 export class ReplicaGroup {
   readonly #ports: readonly ReplicaPort[];
   readonly #owners: ReturnType<typeof ownersOf>;
+  readonly #isOnDevice: boolean;
 
-  private constructor(ports: readonly ReplicaPort[], { model }: GroupSettings) {
+  private constructor(ports: readonly ReplicaPort[], { model }: GroupSettings, isOnDevice = false) {
     this.#ports = ports;
+    this.#isOnDevice = isOnDevice;
     this.#owners = ownersOf(parameterList(model), ports.length);
   }
 
-  /** One replica runs on this thread, more on threads of their own where there are such. */
+  /** One replica runs on this thread or in a device's memory, more on threads of their own where there are such. */
   static async create(group: GroupSettings, runtime: Runtime): Promise<ReplicaGroup> {
+    if (DeviceReplica.isPossible(runtime)) {
+      return new ReplicaGroup([await DeviceReplica.create(group, runtime)], group, true);
+    }
     const { batchSize, ...rest } = group;
     const { replicas, threads } = sharesOf(batchSize, runtime.provider === "cpu" ? runtime.threads : 1);
     const isThread = replicas > 1 && RemoteReplica.isPossible(runtime);
@@ -67,13 +73,14 @@ export class ReplicaGroup {
 
   /**
    * Takes over a state, and returns what of it is kept up to date where the caller sees it: all of it with one replica, the
-   * values alone with more.
+   * values alone with more, nothing on a device.
    */
   async load(state: HostTensors): Promise<HostTensors> {
     const shared = this.#sharedArrays();
     if (this.count === 1) {
       const port = this.#ports[0]!;
       await port.load(state, shared);
+      if (this.#isOnDevice) return {};
       return { ...(await port.values()), ...(await port.moments()) };
     }
     const values = Object.assign({}, ...this.#owners.map((specs, i) => laidOver("value", specs, shared.values[i]!)));
@@ -93,6 +100,11 @@ export class ReplicaGroup {
   /** A whole step, by each replica's passes. */
   step(passes: readonly (readonly HostTensors[])[], scalars: StepScalars): Promise<ReplicaStep[]> {
     return this.#each((port, i) => port.step(passes[i]!, scalars));
+  }
+
+  /** All values, `value.NAME`. */
+  values(): Promise<HostTensors> {
+    return this.#ports[0]!.values();
   }
 
   /** All moments, `KIND.NAME`. */

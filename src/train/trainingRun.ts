@@ -133,7 +133,8 @@ export class TrainingRun {
   }
 
   /** Parameters as they are now, `value.NAME`: good until the next step. */
-  get values(): HostTensors {
+  async values(): Promise<HostTensors> {
+    await this.#state.syncValues();
     return this.#state.values;
   }
 
@@ -205,7 +206,7 @@ export class TrainingRun {
   async #evaluate(): Promise<TrainEvent> {
     const { tokens } = this.#config.train.evaluate;
     const windows = validationWindows(this.#data.validation, this.#model.seqLen, { maxTokens: tokens });
-    const result = await this.#evaluator.evaluate(windows, this.#state.values, { rules: headlineRules(this.#model) });
+    const result = await this.#evaluator.evaluate(windows, await this.values(), { rules: headlineRules(this.#model) });
     const rule = causalRule(this.#model) ?? "topk";
     this.#validationLoss = result.rules[rule]!.lossNats;
     const record = { kind: "evaluation", step: this.#step, result } as const;

@@ -137,12 +137,19 @@ describe.skipIf(!hasChromium())("the engine in a browser (needs Chromium)", () =
     });
   });
 
-  test("a few steps on WebGPU give Node's numbers (needs WebGPU)", async () => {
-    const config = configOf(4, { evaluate: { every: 4, tokens: 256 } });
-    const { info, events } = await call("train", { provider: "webgpu" }, { name: "run", run: newRun(config) });
-    expect(info.provider).toBe("webgpu");
-    expect(events.at(-1)).toEqual({ kind: "done", step: 4, steps: 4 });
-    expectClose(lossesOf(events), lossesOf((await trainInNode(config, 1)).metrics), 1e-3, "losses");
+  describe("a few steps on WebGPU, whose memory the state does not leave, give Node's losses and weights (needs WebGPU)", () => {
+    test.each([1, 2])("%i batches to an update", async (accumulate) => {
+      const config = configOf(4, { accumulate, evaluate: { every: 2, tokens: 256 } });
+      const { info, events, files } = await call("train", { provider: "webgpu" }, { name: "run", run: newRun(config) });
+      expect(info.provider).toBe("webgpu");
+      expect(events.at(-1)).toEqual({ kind: "done", step: 4, steps: 4 });
+      const node = await trainInNode(config, 1);
+      expectClose(lossesOf(events), lossesOf(node.metrics), TOLERANCE, "losses");
+      const { weights, optimizer } = MemoryRun.open("webgpu", decoded(files)).latest()!.checkpoint;
+      const expected = node.latest()!.checkpoint;
+      for (const [name, { data }] of expected.weights) expectClose(weights.get(name)!.data, data, 2e-3, name);
+      for (const [name, { data }] of expected.optimizer) expectClose(optimizer.get(name)!.data, data, 2e-3, name);
+    });
   });
 
   describe("a model that Node trained", () => {

@@ -216,7 +216,7 @@ class Watch {
   }
 
   isDue = (step: number): boolean => step % this.#every === 0;
-  look = ({ values }: TrainingRun) => this.#inspector.inspect(this.#text, values);
+  look = async (training: TrainingRun) => this.#inspector.inspect(this.#text, await training.values());
   close = () => this.#inspector.dispose();
 }
 
