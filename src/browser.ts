@@ -34,5 +34,6 @@ export type { LanguageModel } from "./sample/languageModel.ts";
 export { localModel } from "./sample/localModel.ts";
 export { type EvaluationResult, Evaluator, type RuleResult } from "./train/evaluate.ts";
 export { Replica, type ReplicaSettings } from "./train/replica.ts";
-export { DivergedError } from "./train/trainer.ts";
+export { DivergedError, Trainer } from "./train/trainer.ts";
 export { type StepRecord, type TrainEvent, TrainingRun } from "./train/trainingRun.ts";
+export { TrainingState } from "./train/trainingState.ts";

@@ -72,7 +72,7 @@ async function trainInNode(input: RunInput, threads: number): Promise<MemoryRun>
   return run;
 }
 
-const isStep = (record: { readonly kind?: unknown }) => record.kind === "step";
+const isStep = (record: MetricsRecord | TrainingEvent) => record.kind === "step";
 
 /** Losses of steps and evaluations, in order. */
 function lossesOf(records: readonly (MetricsRecord | TrainingEvent)[]): number[] {
