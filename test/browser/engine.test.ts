@@ -362,6 +362,27 @@ describe.skipIf(!hasChromium())("the engine in a browser (needs Chromium)", () =
     await plain.context().close();
   });
 
+  test("a host without headers gets isolation from a service worker, and with it threads", async () => {
+    const plain = await site.open({ isolated: false });
+    const loadedAgain = plain.waitForEvent("load");
+    expect(await plain.evaluate(() => (globalThis as unknown as { api: PageApi }).api.ensureIsolated())).toBe(
+      "reloading",
+    );
+    await loadedAgain;
+    await plain.waitForFunction("globalThis.api !== undefined");
+    expect(await plain.evaluate(() => (globalThis as unknown as { api: PageApi }).api.ensureIsolated())).toBe(
+      "isolated",
+    );
+    const run = { name: "run", run: newRun(configOf(2)) };
+    const { info, events } = await plain.evaluate(
+      (request) => (globalThis as unknown as { api: PageApi }).api.train({ threads: 2 }, request),
+      run,
+    );
+    expect(info).toMatchObject({ threads: 2, notes: [] });
+    expect(events.at(-1)!.kind).toBe("done");
+    await plain.context().close();
+  });
+
   /** What the page says of a call that must fail. */
   function callFailure<Name extends keyof PageApi["failures"]>(
     name: Name,

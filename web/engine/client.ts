@@ -109,7 +109,7 @@ export class RunningTraining {
   resume = (): Promise<null> => this.#line.ask("resume", this.info);
   /** Finishes the step under way, and saves. */
   stop = (): Promise<null> => this.#line.ask("stop", this.info);
-  /** The run folder after the step under way, also while paused. */
+  /** The run folder after the step under way, also while paused, and after the end until another training starts. */
   snapshot = (): Promise<RunFiles> => this.#line.ask("snapshot", this.info);
 }
 

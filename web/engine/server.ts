@@ -13,6 +13,9 @@ type Handlers = {
   readonly [Kind in RequestKind]: (ask: Ask<Kind>, id: number) => Promise<Give<Kind>> | Give<Kind>;
 };
 
+/** Sends a message; the buffers listed move there, all else is copied. */
+type Post = (message: FromWorker, moved?: ArrayBuffer[]) => void;
+
 interface Opened {
   readonly runtime: Runtime;
   readonly assets: string;
@@ -20,14 +23,14 @@ interface Opened {
 
 /** The worker's end: answers requests, of which several may be under way. */
 export class EngineServer {
-  readonly #post: (message: FromWorker) => void;
+  readonly #post: Post;
   readonly #startScript: NonNullable<WebRuntimeOptions["startScript"]>;
   readonly #trainings = new Map<number, Training>();
   readonly #models = new Map<number, EngineModel>();
   readonly #generations = new Map<number, AbortController>();
   #opened: Opened | undefined;
 
-  constructor(post: (message: FromWorker) => void, startScript: NonNullable<WebRuntimeOptions["startScript"]>) {
+  constructor(post: Post, startScript: NonNullable<WebRuntimeOptions["startScript"]>) {
     this.#post = post;
     this.#startScript = startScript;
   }
@@ -35,7 +38,9 @@ export class EngineServer {
   async take({ kind, id, ask }: ToWorker): Promise<void> {
     try {
       const handle = this.#handlers[kind] as (ask: unknown, id: number) => Promise<Give<RequestKind>>;
-      this.#post({ kind: "answer", id, give: await handle(ask, id) });
+      const give = await handle(ask, id);
+      // An archive may be large, and is of no use here any more.
+      this.#post({ kind: "answer", id, give }, give instanceof Uint8Array ? [give.buffer as ArrayBuffer] : []);
     } catch (error) {
       this.#post({ kind: "failure", id, failure: failureOf(error) });
     }
@@ -59,6 +64,8 @@ export class EngineServer {
       const training = await Training.start(request, runtime, assets, (event) =>
         this.#post({ kind: "training", id, event }),
       );
+      // A training that is over is kept, with its files, until there is another.
+      this.#trainings.clear();
       this.#trainings.set(id, training);
       return { training: id, ...training.info };
     },

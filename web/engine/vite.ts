@@ -2,6 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { defaultClientConditions, type Plugin } from "vite";
+import { ISOLATION_SCRIPT } from "./isolation.ts";
 import { CORPORA, type CorpusName } from "./protocol.ts";
 
 const require = createRequire(import.meta.url);
@@ -22,16 +23,23 @@ export const ISOLATION_HEADERS = {
 } as const;
 
 const TYPES: Readonly<Record<string, string>> = {
+  ".js": "text/javascript",
   ".mjs": "text/javascript",
   ".wasm": "application/wasm",
   ".json": "application/json",
 };
 
+export interface EngineAssetsOptions {
+  /** Those that the site brings; all, if not given. A server may have others from elsewhere. */
+  readonly corpora?: readonly CorpusName[];
+}
+
 /**
- * What the engine needs of a site: writes ONNX Runtime's files and the corpora to `engine/`, builds workers as modules, and lets
- * the development servers send the headers of isolation.
+ * What the engine needs of a site: writes ONNX Runtime's files and the corpora to `engine/`, and the service worker of isolation to
+ * `isolation.js`; builds workers as modules; lets the development servers send the headers of isolation.
  */
-export function engineAssets(): Plugin {
+export function engineAssets({ corpora = CORPORA }: EngineAssetsOptions = {}): Plugin {
+  const assets = assetsWith(corpora);
   return {
     name: "mod-engine-assets",
     config: () => ({
@@ -43,26 +51,31 @@ export function engineAssets(): Plugin {
     }),
     configureServer(server) {
       server.middlewares.use((request, response, next) => {
-        const name = /\/engine\/([\w.-]+)(?:\?|$)/.exec(request.url ?? "")?.[1];
-        if (name === undefined || !ASSETS.has(name)) return next();
+        const name = /\/(engine\/[\w.-]+|isolation\.js)(?:\?|$)/.exec(request.url ?? "")?.[1];
+        const content = assets.get(name ?? "");
+        if (content === undefined) return next();
         for (const [header, value] of Object.entries(ISOLATION_HEADERS)) response.setHeader(header, value);
-        response.setHeader("Content-Type", TYPES[path.extname(name)]!);
-        response.end(ASSETS.get(name)!());
+        response.setHeader("Content-Type", TYPES[path.extname(name!)]!);
+        response.end(content());
       });
     },
     generateBundle() {
-      for (const [name, content] of ASSETS) {
-        this.emitFile({ type: "asset", fileName: `engine/${name}`, source: content() });
+      for (const [name, content] of assets) {
+        this.emitFile({ type: "asset", fileName: name, source: content() });
       }
     },
   };
 }
 
-/** Files of the folder `engine/`. */
-const ASSETS: ReadonlyMap<string, () => Uint8Array | string> = new Map<string, () => Uint8Array | string>([
-  ...RUNTIME_FILES.map((name) => [name, () => readFileSync(require.resolve(`onnxruntime-web/${name}`))] as const),
-  ...CORPORA.map((name) => [`${name}.json`, () => corpus(name)] as const),
-]);
+/** Files by their path in the site. */
+const assetsWith = (corpora: readonly CorpusName[]): ReadonlyMap<string, () => Uint8Array | string> =>
+  new Map<string, () => Uint8Array | string>([
+    [ISOLATION_SCRIPT, () => readFileSync(path.join(import.meta.dirname, "isolationWorker.js"))],
+    ...RUNTIME_FILES.map(
+      (name) => [`engine/${name}`, () => readFileSync(require.resolve(`onnxruntime-web/${name}`))] as const,
+    ),
+    ...corpora.map((name) => [`engine/${name}.json`, () => corpus(name)] as const),
+  ]);
 
 /** Documents of a corpus, in the order of their names. */
 function corpus(name: CorpusName): string {

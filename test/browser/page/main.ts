@@ -1,6 +1,7 @@
 /** A page with nothing but the engine, and what tests do with it from outside: each call has an engine of its own. */
 import type { CompletionOptions, Rule } from "../../../src/browser.ts";
 import { Engine, EngineFailed, type RunningTraining } from "../../../web/engine/client.ts";
+import { ensureIsolated } from "../../../web/engine/isolation.ts";
 import type {
   EngineSettings,
   GeneratedToken,
@@ -172,6 +173,6 @@ const failures = {
     }),
 };
 
-const api = { train, generate, inspect, twins, leaveEarly, keep, failures };
+const api = { ensureIsolated, train, generate, inspect, twins, leaveEarly, keep, failures };
 export type PageApi = typeof api;
 Object.assign(globalThis, { api });
