@@ -54,12 +54,13 @@ export class EngineModel {
   static async load(request: ModelRequest, runtime: Runtime, twinOf: (model: number) => EngineModel) {
     const described = describe(request.source, twinOf);
     checkLoadable(described.model);
-    const { weights, calibrated } = request;
+    const { weights, calibrated, warmUp = 0 } = request;
     const model = await localModel(described, runtime, {
       ...(weights && { weights }),
       ...(calibrated !== undefined && { calibrated }),
       rule: chooseRule(described, request.rule),
     });
+    for await (const _ of model.generate("", { tokens: warmUp }));
     return new EngineModel(described, request, runtime, model);
   }
 

@@ -105,6 +105,11 @@ export interface ModelRequest {
   readonly rule?: CausalRule;
   /** Whether thresholds are those that `mod calibrate` measured. */
   readonly calibrated?: boolean;
+  /**
+   * Tokens that are written before the model is handed out; none, if not given. A browser compiles WebAssembly better once it has
+   * run for a while: some 200 make two models comparable.
+   */
+  readonly warmUp?: number;
 }
 
 export interface ModelInfo {

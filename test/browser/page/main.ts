@@ -111,7 +111,7 @@ const inspect = (settings: Settings, call: ModelCall, text: string, rule?: Rule)
 /** A model and its dense twin, one after the other. */
 const twins = (settings: Settings, call: ModelCall, prompt: string, options: CompletionOptions) =>
   withModel(settings, call, async (model, engine) => {
-    const twin = await engine.load({ source: { kind: "denseTwin", of: model.info.model } });
+    const twin = await engine.load({ source: { kind: "denseTwin", of: model.info.model }, warmUp: 4 });
     return { model: await written(model, prompt, options), twin: await written(twin, prompt, options) };
   });
 
