@@ -44,9 +44,13 @@ function seconds({ workers, threads }, name) {
   mkdirSync(path.dirname(place), { recursive: true });
   writeFileSync(place, JSON.stringify(study));
   const started = performance.now();
-  execFileSync(process.execPath, [mod, "study", "run", place, "--workers", String(workers), "--threads", String(threads)], {
-    stdio: ["ignore", "ignore", "inherit"],
-  });
+  execFileSync(
+    process.execPath,
+    [mod, "study", "run", place, "--workers", String(workers), "--threads", String(threads)],
+    {
+      stdio: ["ignore", "ignore", "inherit"],
+    },
+  );
   return (performance.now() - started) / 1000;
 }
 
