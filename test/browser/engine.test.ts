@@ -326,6 +326,23 @@ describe.skipIf(!hasChromium())("the engine in a browser (needs Chromium)", () =
     }
   });
 
+  test("a model of a training under way is sampled, and the run goes on from the browser's storage", async () => {
+    const { text, first, second } = await call("chain", newRun(configOf(12)));
+    expect(text.tokens).toHaveLength(4);
+    expect(text.info.step).toBeGreaterThanOrEqual(3);
+    const stopped = first.at(-1) as { kind: string; step: number };
+    expect(stopped.kind).toBe("stopped");
+    expect(second[0]).toMatchObject({ kind: "start", step: stopped.step, steps: 12 });
+    expect(second.at(-1)).toEqual({ kind: "done", step: 12, steps: 12 });
+    const node = (await trainInNode(configOf(12), 1)).metrics;
+    const [done, rest] = [
+      node.filter(({ step }) => step <= stopped.step),
+      node.filter(({ step }) => step > stopped.step),
+    ];
+    expectClose(lossesOf(first), lossesOf(done), TOLERANCE, "losses before");
+    expectClose(lossesOf(second), lossesOf(rest), TOLERANCE, "losses after");
+  });
+
   test("the browser's storage keeps runs until they are deleted", async () => {
     const { files } = await call("train", { threads: 1 }, { name: "run", run: newRun(configOf(2)) });
     const { listed, left } = await call("keep", "kept", files);

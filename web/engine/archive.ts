@@ -6,10 +6,10 @@ import { EngineError } from "./failure.ts";
 const levelOf = (path: string) => (path.endsWith(".safetensors") || path.endsWith(".onnx") ? 0 : 6);
 
 /** A run folder as one .zip, in which all lies in a folder of this name. */
-export function pack(name: string, files: RunFiles): Uint8Array {
+export function pack(name: string, files: RunFiles): Uint8Array<ArrayBuffer> {
   const root = name.replace(/[^\w .+-]/g, "-") || "run";
   const entries = [...files].map(([path, bytes]) => [`${root}/${path}`, [bytes, { level: levelOf(path) }]] as const);
-  return zipSync(Object.fromEntries(entries) as Zippable);
+  return zipSync(Object.fromEntries(entries) as Zippable) as Uint8Array<ArrayBuffer>;
 }
 
 /**

@@ -12,6 +12,7 @@ import type {
   RequestKind,
   Requests,
   RunFiles,
+  RunSource,
   StoredRun,
   ToWorker,
   TrainingEvent,
@@ -83,10 +84,10 @@ export class Engine {
   }
 
   /** One .zip of a run folder, to be downloaded. */
-  pack = (name: string, files: RunFiles): Promise<Uint8Array> => this.#line.ask("pack", { name, files });
+  pack = (name: string, from: RunSource): Promise<Blob> => this.#line.ask("pack", { name, from });
 
-  /** A .zip that was chosen from a disk. */
-  unpack = (archive: Uint8Array): Promise<Requests["unpack"]["give"]> => this.#line.ask("unpack", { archive });
+  /** The files of a .zip that was chosen from a disk. */
+  unpack = (archive: Blob): Promise<Requests["unpack"]["give"]> => this.#line.ask("unpack", { archive });
 
   /** Ends the worker, and all that is under way in it. */
   close(): void {
@@ -102,6 +103,11 @@ export class RunningTraining {
   constructor(line: Line, info: TrainingInfo) {
     this.#line = line;
     this.info = info;
+  }
+
+  /** Its run folder, for what else is asked of the same engine. */
+  get source(): RunSource {
+    return { kind: "training", training: this.info.training };
   }
 
   /** After the step under way. */
@@ -154,7 +160,7 @@ export class RunStorage {
   }
 
   list = (): Promise<readonly StoredRun[]> => this.#line.ask("listRuns", null);
-  save = (name: string, files: RunFiles): Promise<null> => this.#line.ask("saveRun", { name, files });
+  save = (name: string, from: RunSource): Promise<null> => this.#line.ask("saveRun", { name, from });
   load = (name: string): Promise<RunFiles> => this.#line.ask("loadRun", { name });
   delete = (name: string): Promise<null> => this.#line.ask("deleteRun", { name });
 }

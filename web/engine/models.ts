@@ -23,7 +23,7 @@ import {
 } from "../../src/browser.ts";
 import { EngineError } from "./failure.ts";
 import { checkLoadable } from "./limits.ts";
-import type { GenerationSummary, ModelInfo, ModelRequest, ModelSource } from "./protocol.ts";
+import type { GenerationSummary, ModelInfo, ModelRequest, ModelSource, RunSource } from "./protocol.ts";
 
 /** Tokens on their way to the page go together for this long: the page draws no faster. */
 const MESSAGE_MS = 16;
@@ -50,9 +50,8 @@ export class EngineModel {
     this.#model = model;
   }
 
-  /** @param twinOf the model that a dense twin is the twin of */
-  static async load(request: ModelRequest, runtime: Runtime, twinOf: (model: number) => EngineModel) {
-    const described = describe(request.source, twinOf);
+  static async load(request: ModelRequest, runtime: Runtime, engine: ModelPlaces): Promise<EngineModel> {
+    const described = await describe(request.source, engine);
     checkLoadable(described.model);
     const { weights, calibrated, warmUp = 0 } = request;
     const model = await localModel(described, runtime, {
@@ -131,14 +130,20 @@ export class EngineModel {
   }
 }
 
-function describe(source: ModelSource, twinOf: (model: number) => EngineModel): Described {
+/** Where an engine has what models are made from. */
+export interface ModelPlaces {
+  /** Files of a run folder. */
+  readonly filesOf: (source: RunSource) => Promise<RunFiles>;
+  /** The model that a dense twin is the twin of. */
+  readonly twinOf: (model: number) => EngineModel;
+}
+
+async function describe(source: ModelSource, { filesOf, twinOf }: ModelPlaces): Promise<Described> {
   switch (source.kind) {
-    case "run":
-      return {
-        ...MemoryRun.open(source.name, source.files).model(source.checkpoint),
-        name: source.name,
-        weights: "trained",
-      };
+    case "run": {
+      const run = MemoryRun.open(source.name, await filesOf(source.from));
+      return { ...run.model(source.checkpoint), name: source.name, weights: "trained" };
+    }
     case "export":
       return exported(source.name, source.files);
     case "denseTwin":

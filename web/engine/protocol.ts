@@ -48,13 +48,21 @@ export type TextSource =
   /** One or several files, each of them a document. */
   | { readonly kind: "files"; readonly files: readonly TextFile[] };
 
+/** Where a run folder is; all but the first spare the page its bytes. */
+export type RunSource =
+  | { readonly kind: "files"; readonly files: RunFiles }
+  /** In the browser's storage. */
+  | { readonly kind: "stored"; readonly name: string }
+  /** Of this engine, after the step under way. */
+  | { readonly kind: "training"; readonly training: number };
+
 export interface TrainingRequest {
   /** What errors and the archive call the run. */
   readonly name: string;
   readonly run: /** A new one; its `data.sources` follow from the text. */
     | { readonly kind: "new"; readonly config: RunInput; readonly text: TextSource }
     /** One to go on with; the text may be left out where the run folder or the site holds it. */
-    | { readonly kind: "resume"; readonly files: RunFiles; readonly text?: TextSource };
+    | { readonly kind: "resume"; readonly from: RunSource; readonly text?: TextSource };
   /** A text whose routing is told of as it changes. */
   readonly watch?: {
     readonly text: string;
@@ -91,7 +99,7 @@ export type TrainingEvent =
   | { readonly kind: "failed"; readonly step: number; readonly error: EngineFailure };
 
 export type ModelSource =
-  | { readonly kind: "run"; readonly name: string; readonly files: RunFiles; readonly checkpoint?: CheckpointChoice }
+  | { readonly kind: "run"; readonly name: string; readonly from: RunSource; readonly checkpoint?: CheckpointChoice }
   /** `mod export --format safetensors`. */
   | { readonly kind: "export"; readonly name: string; readonly files: RunFiles }
   /** A dense model of the shape of a loaded one, with random weights: for its speed, not for its text. */
@@ -176,13 +184,13 @@ export interface Requests {
     readonly give: Inspection;
   };
   readonly listRuns: { readonly ask: null; readonly give: readonly StoredRun[] };
-  readonly saveRun: { readonly ask: { readonly name: string; readonly files: RunFiles }; readonly give: null };
+  readonly saveRun: { readonly ask: { readonly name: string; readonly from: RunSource }; readonly give: null };
   readonly loadRun: { readonly ask: { readonly name: string }; readonly give: RunFiles };
   readonly deleteRun: { readonly ask: { readonly name: string }; readonly give: null };
   /** One .zip of a run folder, and back. */
-  readonly pack: { readonly ask: { readonly name: string; readonly files: RunFiles }; readonly give: Uint8Array };
+  readonly pack: { readonly ask: { readonly name: string; readonly from: RunSource }; readonly give: Blob };
   readonly unpack: {
-    readonly ask: { readonly archive: Uint8Array };
+    readonly ask: { readonly archive: Blob };
     readonly give: { readonly name: string | null; readonly files: RunFiles };
   };
 }

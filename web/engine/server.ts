@@ -3,7 +3,7 @@ import { type Runtime, webRuntime } from "../../src/browser.ts";
 import { pack, unpack } from "./archive.ts";
 import { EngineError, failureOf } from "./failure.ts";
 import { EngineModel } from "./models.ts";
-import type { FromWorker, RequestKind, Requests, ToWorker } from "./protocol.ts";
+import type { FromWorker, RequestKind, Requests, RunFiles, RunSource, ToWorker } from "./protocol.ts";
 import { deleteRun, listRuns, loadRun, saveRun } from "./storage.ts";
 import { Training } from "./training.ts";
 
@@ -13,9 +13,6 @@ type Handlers = {
   readonly [Kind in RequestKind]: (ask: Ask<Kind>, id: number) => Promise<Give<Kind>> | Give<Kind>;
 };
 
-/** Sends a message; the buffers listed move there, all else is copied. */
-type Post = (message: FromWorker, moved?: ArrayBuffer[]) => void;
-
 interface Opened {
   readonly runtime: Runtime;
   readonly assets: string;
@@ -23,14 +20,14 @@ interface Opened {
 
 /** The worker's end: answers requests, of which several may be under way. */
 export class EngineServer {
-  readonly #post: Post;
+  readonly #post: (message: FromWorker) => void;
   readonly #startScript: NonNullable<WebRuntimeOptions["startScript"]>;
   readonly #trainings = new Map<number, Training>();
   readonly #models = new Map<number, EngineModel>();
   readonly #generations = new Map<number, AbortController>();
   #opened: Opened | undefined;
 
-  constructor(post: Post, startScript: NonNullable<WebRuntimeOptions["startScript"]>) {
+  constructor(post: (message: FromWorker) => void, startScript: NonNullable<WebRuntimeOptions["startScript"]>) {
     this.#post = post;
     this.#startScript = startScript;
   }
@@ -38,9 +35,7 @@ export class EngineServer {
   async take({ kind, id, ask }: ToWorker): Promise<void> {
     try {
       const handle = this.#handlers[kind] as (ask: unknown, id: number) => Promise<Give<RequestKind>>;
-      const give = await handle(ask, id);
-      // An archive may be large, and is of no use here any more.
-      this.#post({ kind: "answer", id, give }, give instanceof Uint8Array ? [give.buffer as ArrayBuffer] : []);
+      this.#post({ kind: "answer", id, give: await handle(ask, id) });
     } catch (error) {
       this.#post({ kind: "failure", id, failure: failureOf(error) });
     }
@@ -61,7 +56,8 @@ export class EngineServer {
       if ([...this.#trainings.values()].some(({ isOver }) => !isOver)) {
         throw new EngineError("config", "train: an engine trains one model at a time, got a second; stop the first");
       }
-      const training = await Training.start(request, runtime, assets, (event) =>
+      const files = request.run.kind === "resume" ? await this.#filesOf(request.run.from) : undefined;
+      const training = await Training.start(request, files, { runtime, assets }, (event) =>
         this.#post({ kind: "training", id, event }),
       );
       // A training that is over is kept, with its files, until there is another.
@@ -74,7 +70,10 @@ export class EngineServer {
     stop: ({ training }) => this.#done(this.#training(training).stop()),
     snapshot: ({ training }) => this.#training(training).snapshot(),
     load: async (request, id) => {
-      const model = await EngineModel.load(request, this.#engine.runtime, (of) => this.#model(of));
+      const model = await EngineModel.load(request, this.#engine.runtime, {
+        filesOf: (source) => this.#filesOf(source),
+        twinOf: (of) => this.#model(of),
+      });
       this.#models.set(id, model);
       return { model: id, ...model.info };
     },
@@ -97,11 +96,11 @@ export class EngineServer {
     cancel: ({ request }) => this.#done(this.#generations.get(request)?.abort()),
     inspect: ({ model, text, rule }) => this.#model(model).inspect(text, rule),
     listRuns: () => listRuns(),
-    saveRun: async ({ name, files }) => this.#done(await saveRun(name, files)),
+    saveRun: async ({ name, from }) => this.#done(await saveRun(name, await this.#filesOf(from))),
     loadRun: ({ name }) => loadRun(name),
     deleteRun: async ({ name }) => this.#done(await deleteRun(name)),
-    pack: ({ name, files }) => pack(name, files),
-    unpack: ({ archive }) => unpack(archive),
+    pack: async ({ name, from }) => new Blob([pack(name, await this.#filesOf(from))], { type: "application/zip" }),
+    unpack: async ({ archive }) => unpack(new Uint8Array(await archive.arrayBuffer())),
   };
 
   #done = (..._done: readonly unknown[]): null => null;
@@ -109,6 +108,18 @@ export class EngineServer {
   get #engine(): Opened {
     if (this.#opened !== undefined) return this.#opened;
     throw new EngineError("internal", "engine: it must be opened first, got a request before");
+  }
+
+  /** The files of a run folder, from wherever it is. */
+  async #filesOf(source: RunSource): Promise<RunFiles> {
+    switch (source.kind) {
+      case "files":
+        return source.files;
+      case "stored":
+        return loadRun(source.name);
+      case "training":
+        return this.#training(source.training).snapshot();
+    }
   }
 
   #training(number: number): Training {

@@ -12,7 +12,7 @@ const CURRENT = "current";
 /** Saves a run under a name, in the place of an earlier one. */
 export function saveRun(name: string, files: RunFiles): Promise<void> {
   checkName(name);
-  return storage(async (runs) => {
+  return storage(name, async (runs) => {
     const run = await runs.getDirectoryHandle(name, { create: true });
     const version = `version-${Number((await currentVersion(run))?.split("-")[1] ?? 0) + 1}`;
     // What a save that was cut short left.
@@ -25,7 +25,7 @@ export function saveRun(name: string, files: RunFiles): Promise<void> {
 
 /** All saved runs, the last changed first. */
 export function listRuns(): Promise<StoredRun[]> {
-  return storage(async (runs) => {
+  return storage(undefined, async (runs) => {
     const found: StoredRun[] = [];
     for (const name of await entryNames(runs)) {
       const folder = await openVersion(runs, name);
@@ -39,7 +39,7 @@ export function listRuns(): Promise<StoredRun[]> {
 }
 
 export function loadRun(name: string): Promise<RunFiles> {
-  return storage(async (runs) => {
+  return storage(name, async (runs) => {
     const folder = (await entryNames(runs)).includes(name) ? await openVersion(runs, name) : undefined;
     if (folder === undefined) {
       throw new EngineError(
@@ -53,7 +53,7 @@ export function loadRun(name: string): Promise<RunFiles> {
   });
 }
 
-export const deleteRun = (name: string): Promise<void> => storage((runs) => remove(runs, name));
+export const deleteRun = (name: string): Promise<void> => storage(name, (runs) => remove(runs, name));
 
 function checkName(name: string): void {
   if (/^\w[\w .+-]{0,99}$/.test(name) && !/[. ]$/.test(name)) return;
@@ -63,11 +63,19 @@ function checkName(name: string): void {
   );
 }
 
-/** Works in the folder of runs; what the browser refuses is said in words. */
-async function storage<Result>(work: (runs: FileSystemDirectoryHandle) => Promise<Result>): Promise<Result> {
+/**
+ * Works in the folder of runs; what the browser refuses is said in words.
+ *
+ * @param name the run that is worked on: no other worker or tab works on it meanwhile
+ */
+async function storage<Result>(
+  name: string | undefined,
+  work: (runs: FileSystemDirectoryHandle) => Promise<Result>,
+): Promise<Result> {
   try {
     const root = await navigator.storage.getDirectory();
-    return await work(await root.getDirectoryHandle(FOLDER, { create: true }));
+    const runs = await root.getDirectoryHandle(FOLDER, { create: true });
+    return await (name === undefined ? work(runs) : navigator.locks.request(`${FOLDER}/${name}`, () => work(runs)));
   } catch (error) {
     if (error instanceof EngineError) throw error;
     const { name, message } = error as DOMException;

@@ -18,7 +18,7 @@ import {
 } from "../../src/browser.ts";
 import { EngineError, failureOf } from "./failure.ts";
 import { checkTrainable } from "./limits.ts";
-import type { TrainingEvent, TrainingInfo, TrainingRequest } from "./protocol.ts";
+import type { TextSource, TrainingEvent, TrainingInfo, TrainingRequest } from "./protocol.ts";
 import { saveRun } from "./storage.ts";
 import { readText, textOfRun } from "./texts.ts";
 
@@ -59,9 +59,18 @@ export class Training {
     this.#tell = tools.tell;
   }
 
-  /** Prepares the text, compiles the graphs, and starts. */
-  static async start(request: TrainingRequest, runtime: Runtime, assets: string, tell: Tell): Promise<Training> {
-    const beginning = await begin(request, assets, tell);
+  /**
+   * Prepares the text, compiles the graphs, and starts.
+   *
+   * @param files of the run that goes on
+   */
+  static async start(
+    request: TrainingRequest,
+    files: RunFiles | undefined,
+    { runtime, assets }: { readonly runtime: Runtime; readonly assets: string },
+    tell: Tell,
+  ): Promise<Training> {
+    const beginning = await begin(request, files, assets, tell);
     const { run, config, data } = beginning;
     const training = await TrainingRun.open({ store: run, config, data, runtime });
     const watch = request.watch && (await Watch.create(request.watch, training, data, runtime));
@@ -220,13 +229,18 @@ class Watch {
   close = () => this.#inspector.dispose();
 }
 
-async function begin({ name, run: from }: TrainingRequest & { readonly name: string }, assets: string, tell: Tell) {
-  const onProgress: PrepareTextsOptions["onProgress"] = ({ tokens, tokensWanted }) =>
-    tell({ kind: "preparing", tokens, tokensWanted });
-  if (from.kind === "resume") return goOn(name, from, assets);
+async function begin(
+  { name, run: from }: TrainingRequest,
+  files: RunFiles | undefined,
+  assets: string,
+  tell: Tell,
+): Promise<Beginning> {
+  if (from.kind === "resume") return goOn(name, files!, from.text, assets);
   const config = resolveConfig(from.config);
   const text = await readText(from.text, assets);
-  const data = await prepare(text.documents, config, trainedTokenizer(config), onProgress);
+  const data = await prepare(text.documents, config, trainedTokenizer(config), ({ tokens, tokensWanted }) =>
+    tell({ kind: "preparing", tokens, tokensWanted }),
+  );
   const { vocabSize } = data.tokenizer;
   checkTrainable(modelOf(config, vocabSize));
   const saved: RunConfig = {
@@ -236,19 +250,15 @@ async function begin({ name, run: from }: TrainingRequest & { readonly name: str
   };
   const tokenizerJson = `${JSON.stringify(data.tokenizer.toJson(), null, 1)}\n`;
   const run = MemoryRun.create(name, { config: saved as unknown as JsonObject, tokenizerJson }, text.files);
-  return { run, config: saved, data } satisfies Beginning;
+  return { run, config: saved, data };
 }
 
-async function goOn(
-  name: string,
-  from: Extract<TrainingRequest["run"], { kind: "resume" }>,
-  assets: string,
-): Promise<Beginning> {
-  const run = MemoryRun.open(name, from.files);
+async function goOn(name: string, files: RunFiles, text: TextSource | undefined, assets: string): Promise<Beginning> {
+  const run = MemoryRun.open(name, files);
   const config = resolveConfig(run.config);
   const tokenizer = tokenizerFromJson(JSON.parse(run.tokenizerJson));
   checkTrainable(modelOf(config, tokenizer.vocabSize));
-  const documents = await textOfRun(from.files, config.data.sources, from.text, assets);
+  const documents = await textOfRun(files, config.data.sources, text, assets);
   return { run, config, data: await prepare(documents, config, tokenizer) };
 }
 

@@ -4,11 +4,11 @@ import type { FromWorker, ToWorker } from "./protocol.ts";
 import { EngineServer } from "./server.ts";
 
 const scope = self as unknown as {
-  postMessage(message: FromWorker, moved?: ArrayBuffer[]): void;
+  postMessage(message: FromWorker): void;
   onmessage: ((event: { readonly data: ToWorker }) => void) | null;
 };
 
 const startReplica = () => new Worker(new URL("./replica.ts", import.meta.url), { type: "module" }) as WebWorker;
 
-const server = new EngineServer((message, moved) => scope.postMessage(message, moved), startReplica);
+const server = new EngineServer((message) => scope.postMessage(message), startReplica);
 scope.onmessage = ({ data }) => void server.take(data);

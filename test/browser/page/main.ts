@@ -21,8 +21,9 @@ const encode = (bytes: Uint8Array): string => {
   for (let at = 0; at < bytes.length; at += 4096) letters += String.fromCharCode(...bytes.subarray(at, at + 4096));
   return btoa(letters);
 };
-const decode = (text: string): Uint8Array => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const decode = (text: string): Uint8Array<ArrayBuffer> => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const encodeFiles = (files: RunFiles): Encoded => [...files].map(([path, bytes]) => [path, encode(bytes)]);
+const given = (files: Encoded) => ({ kind: "files", files: decodeFiles(files) }) as const;
 const decodeFiles = (files: Encoded): RunFiles => new Map(files.map(([path, text]) => [path, decode(text)]));
 
 /** A request whose files come from outside. */
@@ -49,7 +50,7 @@ async function train(
     const ended = new Promise<void>((resolve) => {
       end = resolve;
     });
-    const whole = run.kind === "new" ? run : { ...run, files: decodeFiles(run.files) };
+    const whole = run.kind === "new" ? run : ({ kind: "resume", from: given(run.files) } as const);
     training = await engine.train({ ...request, run: whole }, (event) => {
       events.push(event);
       if (event.kind === "step" && at[event.step] === "stop") void training!.stop();
@@ -85,10 +86,11 @@ async function withModel<Result>(
 ): Promise<Result> {
   const engine = await Engine.start(settings);
   try {
-    return await use(
-      await engine.load({ ...request, source: { kind, name: "model", files: decodeFiles(files) } }),
-      engine,
-    );
+    const source =
+      kind === "run"
+        ? ({ kind, name: "model", from: given(files) } as const)
+        : ({ kind, name: "model", files: decodeFiles(files) } as const);
+    return await use(await engine.load({ ...request, source }), engine);
   } finally {
     engine.close();
   }
@@ -127,12 +129,13 @@ const leaveEarly = (settings: Settings, call: ModelCall) =>
 async function keep(name: string, files: Encoded) {
   const engine = await Engine.start();
   try {
-    await engine.runs.save(name, decodeFiles(files));
-    await engine.runs.save(name, decodeFiles(files));
+    await engine.runs.save(name, given(files));
+    await engine.runs.save(name, given(files));
     const listed = await engine.runs.list();
     const loaded = encodeFiles(await engine.runs.load(name));
-    const archive = await engine.pack(name, decodeFiles(files));
-    const unpacked = await engine.unpack(archive);
+    const blob = await engine.pack(name, { kind: "stored", name });
+    const archive = new Uint8Array(await blob.arrayBuffer());
+    const unpacked = await engine.unpack(blob);
     await engine.runs.delete(name);
     const left = await engine.runs.list();
     return {
@@ -166,13 +169,50 @@ const failures = {
     failure(async () => {
       const engine = await Engine.start();
       try {
-        await engine.unpack(decode(archive));
+        await engine.unpack(new Blob([decode(archive)]));
       } finally {
         engine.close();
       }
     }),
 };
 
-const api = { ensureIsolated, train, generate, inspect, twins, leaveEarly, keep, failures };
+/** A model of a training under way, and the run that goes on from the browser's storage. */
+async function chain(call: Extract<TrainCall["run"], { kind: "new" }>) {
+  const engine = await Engine.start({ threads: 1 });
+  try {
+    const first = await trainingOf(engine, { name: "chain", run: call, saveAs: "chain" }, 3);
+    const model = await engine.load({ source: { kind: "run", name: "now", from: first.training.source } });
+    const text = await written(model, "the", { tokens: 4, temperature: 0 });
+    await first.training.stop();
+    await first.ended;
+    const stored = { kind: "stored", name: "chain" } as const;
+    const second = await trainingOf(engine, { name: "chain", run: { kind: "resume", from: stored } }, undefined);
+    await second.ended;
+    return { text, first: first.events, second: second.events };
+  } finally {
+    engine.close();
+  }
+}
+
+/** A training, once it has come to a step or to its end. */
+async function trainingOf(engine: Engine, request: TrainingRequest, step: number | undefined) {
+  const events: TrainingEvent[] = [];
+  let [come, end] = [() => {}, () => {}];
+  const there = new Promise<void>((resolve) => {
+    come = resolve;
+  });
+  const ended = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  const training = await engine.train(request, (event) => {
+    events.push(event);
+    if (step === undefined || (event.kind === "step" && event.step === step)) come();
+    if (isOver(event)) end();
+  });
+  await there;
+  return { training, events, ended };
+}
+
+const api = { chain, ensureIsolated, train, generate, inspect, twins, leaveEarly, keep, failures };
 export type PageApi = typeof api;
 Object.assign(globalThis, { api });
