@@ -5,7 +5,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build } from "vite";
+import { afterAll, beforeAll } from "vitest";
 import { engineAssets, ISOLATION_HEADERS } from "../../web/engine/vite.ts";
+import { workFolder } from "../support/cli.ts";
+import type { PageApi } from "./page/main.ts";
 
 /** Debian's chromium, whose package brings SwiftShader: WebGPU without a GPU. */
 const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
@@ -25,13 +28,48 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 /** A built site with the engine, served on this machine, and a browser for it. */
-export interface EngineSite {
+interface EngineSite {
   /** A fresh page with the engine in it. Without isolation it is served as by a host that sends no such headers. */
   open(options?: { readonly isolated?: boolean; readonly webgpu?: boolean }): Promise<Page>;
   close(): Promise<void>;
 }
 
-export async function startEngineSite(): Promise<EngineSite> {
+/** A site and a browser for the tests of a file, and a page to call: its functions, with their types. */
+export function useEngineSite() {
+  const folder = workFolder();
+  let site: EngineSite | undefined;
+  let page: Page | undefined;
+  beforeAll(async () => {
+    site = await startEngineSite();
+    page = await site.open();
+  });
+  afterAll(async () => {
+    await site?.close();
+    folder.remove();
+  });
+  return {
+    /** A temporary folder. */
+    folder: folder.dir,
+    open: (options: Parameters<EngineSite["open"]>[0]) => site!.open(options),
+    call: <Name extends keyof PageApi>(name: Name, ...args: Parameters<PageApi[Name]>) =>
+      callPage(page!, name, ...args),
+  };
+}
+
+/** Calls a function of a page. */
+export function callPage<Name extends keyof PageApi>(
+  page: Page,
+  name: Name,
+  ...args: Parameters<PageApi[Name]>
+): Promise<Awaited<ReturnType<PageApi[Name]>>> {
+  return page.evaluate(
+    ([method, list]) =>
+      (globalThis as unknown as { api: Record<string, (...all: unknown[]) => never> }).api[method]!(...list),
+    [name, args] as const,
+  );
+}
+
+async function startEngineSite(): Promise<EngineSite> {
   const dir = mkdtempSync(path.join(tmpdir(), "mod-site-"));
   await build({
     root: path.join(import.meta.dirname, "page"),

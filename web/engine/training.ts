@@ -73,10 +73,15 @@ export class Training {
     const beginning = await begin(request, files, assets, tell);
     const { run, config, data } = beginning;
     const training = await TrainingRun.open({ store: run, config, data, runtime });
-    const watch = request.watch && (await Watch.create(request.watch, training, data, runtime));
-    const started = new Training(request, beginning, training, { watch, tell });
-    void started.#drive();
-    return started;
+    try {
+      const watch = request.watch && (await Watch.create(request.watch, training, data, runtime));
+      const started = new Training(request, beginning, training, { watch, tell });
+      void started.#drive();
+      return started;
+    } catch (error) {
+      await training.close();
+      throw error;
+    }
   }
 
   get info(): Omit<TrainingInfo, "training"> {

@@ -46,6 +46,7 @@ export function engineAssets({ corpora = CORPORA }: EngineAssetsOptions = {}): P
       // The runtime's files come from the site's folder, not once more from the bundle.
       resolve: { conditions: ["onnxruntime-web-use-extern-wasm", ...defaultClientConditions] },
       worker: { format: "es" },
+      optimizeDeps: { exclude: ["onnxruntime-web"] },
       server: { headers: ISOLATION_HEADERS },
       preview: { headers: ISOLATION_HEADERS },
     }),

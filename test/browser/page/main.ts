@@ -161,20 +161,18 @@ async function failure(work: () => Promise<unknown>) {
   throw new Error("it must fail, got success");
 }
 
-const failures = {
-  start: (settings: Settings) => failure(async () => (await Engine.start(settings)).close()),
-  train: (settings: Settings, call: TrainCall) => failure(() => train(settings, call)),
-  load: (call: ModelCall) => failure(() => withModel({}, call, async () => {})),
-  unpack: (archive: string) =>
-    failure(async () => {
-      const engine = await Engine.start();
-      try {
-        await engine.unpack(new Blob([decode(archive)]));
-      } finally {
-        engine.close();
-      }
-    }),
-};
+const failsToStart = (settings: Settings) => failure(async () => (await Engine.start(settings)).close());
+const failsToTrain = (call: TrainCall) => failure(() => train({}, call));
+const failsToLoad = (call: ModelCall) => failure(() => withModel({}, call, async () => {}));
+const failsToUnpack = (archive: string) =>
+  failure(async () => {
+    const engine = await Engine.start();
+    try {
+      await engine.unpack(new Blob([decode(archive)]));
+    } finally {
+      engine.close();
+    }
+  });
 
 /** A model of a training under way, and the run that goes on from the browser's storage. */
 async function chain(call: Extract<TrainCall["run"], { kind: "new" }>) {
@@ -213,6 +211,9 @@ async function trainingOf(engine: Engine, request: TrainingRequest, step: number
   return { training, events, ended };
 }
 
-const api = { chain, ensureIsolated, train, generate, inspect, twins, leaveEarly, keep, failures };
+const api = {
+  ...{ ensureIsolated, train, chain, keep, generate, inspect, twins, leaveEarly },
+  ...{ failsToStart, failsToTrain, failsToLoad, failsToUnpack },
+};
 export type PageApi = typeof api;
 Object.assign(globalThis, { api });
