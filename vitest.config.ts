@@ -7,6 +7,7 @@ export default defineConfig({
     pool: "forks",
     projects: [
       { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: 60_000 } },
+      { extends: true, test: { name: "web", include: ["web/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         test: {

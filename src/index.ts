@@ -26,10 +26,12 @@ export type { RoutingMap } from "./render/routingMap.ts";
 export { renderRoutingMapSvg } from "./render/svg.ts";
 export { renderRoutingMap } from "./render/terminal.ts";
 export { lockRun } from "./run/lock.ts";
-export { type MetricsRecord, readMetrics } from "./run/metrics.ts";
+export { readMetrics } from "./run/metrics.ts";
+export type { MetricsRecord } from "./run/metricsFormat.ts";
+export { openSavedModel } from "./run/openSavedModel.ts";
 export { createRun, openRun } from "./run/runFolder.ts";
 export { decodeSafetensors, encodeSafetensors } from "./run/safetensors.ts";
-export { openSavedModel, type SavedModel } from "./run/savedModel.ts";
+export type { SavedModel } from "./run/savedModel.ts";
 export type { Executor, HostTensor, HostTensors, Runtime } from "./runtime/executor.ts";
 export { type NodeRuntimeOptions, nodeRuntime } from "./runtime/node.ts";
 export type { CompletionOptions } from "./sample/completionOptions.ts";
@@ -42,6 +44,7 @@ export {
   Generator,
   type GeneratorOptions,
 } from "./sample/generator.ts";
+export { type InspectedLayer, type InspectedToken, type Inspection, Inspector } from "./sample/inspector.ts";
 export {
   type CompletionResult,
   type GenerateRequest,
@@ -58,5 +61,6 @@ export { type CalibrateOptions, calibrateThresholds } from "./train/calibrate.ts
 export { type EvaluationResult, Evaluator, type ScoredToken } from "./train/evaluate.ts";
 export { gradientGraph } from "./train/graphs.ts";
 export { DivergedError, Trainer } from "./train/trainer.ts";
+export { type StepRecord, type TrainEvent, TrainingRun } from "./train/trainingRun.ts";
 export { TrainingState } from "./train/trainingState.ts";
-export { type StepRecord, type TrainEvent, trainRun } from "./train/trainRun.ts";
+export { trainRun } from "./train/trainRun.ts";

@@ -8,6 +8,7 @@ const LIBRARY = [
   "notation",
   "files",
   "random",
+  "sha256",
   "graph",
   "render",
   "runtime",
@@ -30,14 +31,15 @@ const LIBRARY = [
 const ROOMS: Readonly<Record<string, readonly string[]>> = {
   notation: [],
   random: [],
+  sha256: [],
   graph: [],
   runtime: ["graph"],
   model: ["notation", "random", "graph"],
   flops: ["model"],
   config: ["model", "runtime"],
   files: [],
-  data: ["notation", "random", "files"],
-  run: ["notation", "files", "model", "config", "data", "runtime"],
+  data: ["notation", "random", "sha256", "files"],
+  run: ["notation", "sha256", "files", "model", "config", "data", "runtime"],
   render: [],
   train: ["notation", "random", "graph", "runtime", "model", "flops", "config", "data", "run"],
   // What a routing map is, plain data, is said where maps are drawn.
@@ -59,14 +61,24 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
   ],
   bench: ["graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
   index: LIBRARY,
+  browser: ["notation", "graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
   cli: LIBRARY,
 };
 
 /** These run anywhere: no Node, no ONNX Runtime. */
-const PORTABLE = ["graph/", "model/", "flops/", "data/tokenizer/", "notation.ts", "random.ts", "runtime/executor.ts"];
+const PORTABLE = [
+  "graph/",
+  "model/",
+  "flops/",
+  "data/tokenizer/",
+  "notation.ts",
+  "random.ts",
+  "sha256.ts",
+  "runtime/executor.ts",
+];
 
 /** Packages that users install themselves if they want what needs them; the code says so where they are missing. */
-const OPTIONAL_PACKAGES = ["gpt-tokenizer"];
+const OPTIONAL_PACKAGES = ["gpt-tokenizer", "onnxruntime-web"];
 
 interface Import {
   /** Path below src. */
@@ -144,9 +156,24 @@ test("what runs anywhere imports neither Node nor ONNX Runtime", () => {
   expect(leaks.map(shown)).toEqual([]);
 });
 
-test("only the Node runtime imports ONNX Runtime", () => {
-  const users = external.filter(({ to }) => to.startsWith("onnxruntime"));
-  expect(users.map(shown)).toEqual(["runtime/node.ts -> onnxruntime-node"]);
+test("what a browser loads imports neither Node nor its ONNX Runtime", () => {
+  const reached = new Set(["browser.ts"]);
+  // A set is walked in the order of its growth: what is found is looked into as well.
+  for (const file of reached) {
+    for (const { from, to, isType } of internal) if (from === file && !isType) reached.add(to);
+  }
+  expect(reached.size).toBeGreaterThan(80);
+  const strays = external.filter(({ from, to }) => reached.has(from) && /^(node:|onnxruntime-node)/.test(to));
+  expect(strays.map(shown)).toEqual([]);
+});
+
+test("only the runtimes import ONNX Runtime", () => {
+  const users = external.filter(({ to, isType }) => to.startsWith("onnxruntime") && !isType);
+  expect(users.map(shown)).toEqual([
+    "runtime/node.ts -> onnxruntime-node",
+    "runtime/web.ts -> onnxruntime-web/webgpu",
+    "runtime/web.ts -> onnxruntime-web/wasm",
+  ]);
 });
 
 test("every package that is imported is a dependency", () => {

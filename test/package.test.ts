@@ -15,11 +15,13 @@ import { type CliResult, ROOT, start } from "./support/cli.ts";
 
 const SCRIPT = `
 import { findPreset, forwardFlops, graph, modelSchema, nodeRuntime, resolveConfig, totalFlops } from "mixture-of-depths";
+import { prepareTexts } from "mixture-of-depths/browser";
 const { model } = resolveConfig(findPreset("tiny").config);
 const x = graph.input("float32", [2]);
 const executor = await nodeRuntime({ threads: 1 }).compile({ name: "add", inputs: { x }, outputs: { y: graph.add(x, x) } });
 const { y } = await executor.run({ x: { dtype: "float32", shape: [2], data: Float32Array.of(1, 2) } });
-console.log(totalFlops(forwardFlops(modelSchema.parse({ ...model, vocabSize: 512 }))) > 0, [...y.data]);
+const { train } = await prepareTexts([{ name: "a", text: "kings" }], { tokenizer: { kind: "bytes" }, validationFraction: 0.4 });
+console.log(train.tokens, totalFlops(forwardFlops(modelSchema.parse({ ...model, vocabSize: 512 }))) > 0, [...y.data]);
 `;
 
 const project = mkdtempSync(path.join(tmpdir(), "mod-package-"));
@@ -71,7 +73,7 @@ test("the packed package installs and runs", async () => {
   await ok("npx", "--offline", "mod", "bench", "train", "--shapes", "tiny", "--steps", "1", "--json");
 
   writeFileSync(file("script.mjs"), SCRIPT);
-  expect((await ok(process.execPath, "script.mjs")).stdout).toBe("true [ 2, 4 ]\n");
+  expect((await ok(process.execPath, "script.mjs")).stdout).toBe("4 true [ 2, 4 ]\n");
 
   // The documents and pictures that came along are those that package.json names.
   expect(readdirSync(file("node_modules", name)).sort()).toEqual(

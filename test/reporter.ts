@@ -1,11 +1,11 @@
 import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from "vitest/node";
 
-/** A skipped test with this in its full name is one that a machine without WebGPU cannot run. */
-const NEEDS_WEBGPU = "(needs WebGPU)";
+/** A skipped test with one of these in its full name is one that a machine without WebGPU, or without a browser, cannot run. */
+const NEEDS = ["(needs WebGPU)", "(needs Chromium)"];
 
 /**
  * Ends a run with the name of every skipped test and one line `N passed, N failed, N skipped`. A file or suite that breaks
- * outside a test counts as failed. With MOD_REQUIRE_WEBGPU=1 a test skipped for want of WebGPU fails the run.
+ * outside a test counts as failed. With MOD_REQUIRE_WEBGPU=1 a test skipped for want of WebGPU or Chromium fails the run.
  */
 export default class SummaryReporter implements Reporter {
   onTestRunEnd(modules: readonly TestModule[], unhandled: readonly SerializedError[]): void {
@@ -19,10 +19,10 @@ export default class SummaryReporter implements Reporter {
   }
 
   #requireWebGpu(skipped: readonly TestCase[]): void {
-    const missed = skipped.filter((test) => nameOf(test).includes(NEEDS_WEBGPU));
+    const missed = skipped.filter((test) => NEEDS.some((need) => nameOf(test).includes(need)));
     if (process.env.MOD_REQUIRE_WEBGPU !== "1" || missed.length === 0) return;
     print(
-      `MOD_REQUIRE_WEBGPU: WebGPU must be here, got ${missed.length} tests skipped without it; ` +
+      `MOD_REQUIRE_WEBGPU: WebGPU and Chromium must be here, got ${missed.length} tests skipped without; ` +
         "install chromium and libvulkan1, or unset MOD_REQUIRE_WEBGPU",
     );
     process.exitCode = 1;

@@ -1,4 +1,5 @@
-import { type CheckpointChoice, openSavedModel, type SavedModel } from "../run/savedModel.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
+import type { CheckpointChoice, SavedModel } from "../run/savedModel.ts";
 import type { Output } from "./output.ts";
 
 /** The model of a run folder; says which checkpoints could not be read and were passed over. */

@@ -21,8 +21,15 @@ export interface TrainingOutcome {
   readonly finished: boolean;
 }
 
+/** The data that a run was made with. Sources that are no absolute paths lie in its folder, as a run from the browser brings them. */
+export function dataOfRun(dir: string, { data }: Pick<RunConfig, "data">, output: Output): Promise<PreparedData> {
+  const isElsewhere = (source: string) => source === "sotu" || source === "-" || path.isAbsolute(source);
+  const sources = data.sources.map((source) => (isElsewhere(source) ? source : path.join(dir, source)));
+  return dataFor({ data: { ...data, sources } }, output);
+}
+
 /** Data of a configuration, prepared if need be, with progress lines. */
-export async function dataFor({ data }: RunConfig, output: Output): Promise<PreparedData> {
+export async function dataFor({ data }: Pick<RunConfig, "data">, output: Output): Promise<PreparedData> {
   const preparation = showPreparation(output);
   try {
     return await openOrPrepareData(data, { cacheDir: CACHE_DIR, onProgress: preparation.onProgress });
@@ -45,7 +52,7 @@ export async function continueRun(
   const stop = stopOnSignal(() => output.note("\nfinishing the step; Ctrl-C again ends at once"));
   try {
     cleanRun(dir);
-    const data = await dataFor(config, output);
+    const data = await dataOfRun(dir, config, output);
     const runtime = await makeRuntime({ ...config.runtime, ...withoutUndefined(overrides) });
     const display = new TrainDisplay(output);
     let outcome: TrainingOutcome = { dir, step: 0, steps: 0, finished: false };

@@ -1,6 +1,7 @@
 import { derived, routedLayers } from "../model/config.ts";
 import { countLegend, renderRoutedToken } from "../render/routedText.ts";
 import type { Runtime } from "../runtime/executor.ts";
+import { nextTurn } from "../runtime/nextTurn.ts";
 import type { CompletionOptions } from "../sample/completionOptions.ts";
 import {
   type FinishReason,
@@ -82,7 +83,7 @@ export class SamplingSession {
         else if (token.finish !== undefined)
           this.#writeWhole(prompt, texts.get(completion)!, completion - ids[0]!, view);
       }
-      await new Promise((resolve) => setImmediate(resolve)); // lets Ctrl-C in: a step holds this thread
+      await nextTurn(); // lets Ctrl-C in: a step holds this thread
     }
     const seconds = (performance.now() - started) / 1000;
     const kvBytes = this.#generator.cacheBytes;

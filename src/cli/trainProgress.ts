@@ -1,6 +1,6 @@
 import type { Progress } from "../render/progress.ts";
 import type { EvaluationResult } from "../train/evaluate.ts";
-import type { TrainEvent } from "../train/trainRun.ts";
+import type { TrainEvent } from "../train/trainingRun.ts";
 import { compact } from "./format.ts";
 import type { Output } from "./output.ts";
 

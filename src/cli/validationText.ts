@@ -2,7 +2,7 @@ import { type EvaluationWindows, validationWindows } from "../data/evaluationWin
 import { tokenizerHash } from "../data/tokenizerHash.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import type { Output } from "./output.ts";
-import { dataFor } from "./runTraining.ts";
+import { dataOfRun } from "./runTraining.ts";
 
 export interface ValidationText {
   readonly windows: EvaluationWindows;
@@ -20,7 +20,7 @@ export async function validationText(
   output: Output,
   maxTokens?: number,
 ): Promise<ValidationText> {
-  const prepared = await dataFor(config, output);
+  const prepared = await dataOfRun(dir, config, output);
   if (prepared.tokenizerHash !== tokenizerHash(tokenizer)) {
     prepared.close();
     throw new Error(

@@ -1,5 +1,5 @@
 import { checkBatchShape, type EvaluationBatch } from "./batch.ts";
-import type { TokenFile } from "./tokenFile.ts";
+import type { TokenStream } from "./tokenStream.ts";
 
 /** A stretch of one document to be scored on its own. */
 export interface EvaluationWindow {
@@ -56,7 +56,7 @@ class WindowPlan {
   readonly starts: number[] = [];
   readonly lengths: number[] = [];
 
-  constructor(file: TokenFile, seqLen: number) {
+  constructor(file: TokenStream, seqLen: number) {
     const starts = file.documentStarts(0, file.documents);
     for (let document = 0; document < starts.length; document++) {
       const first = starts[document]! + 1;
@@ -98,7 +98,7 @@ class WindowPlan {
  * targets together (one window at least): always the same ones, for a cheap evaluation during training.
  */
 export function validationWindows(
-  file: TokenFile,
+  file: TokenStream,
   seqLen: number,
   options: { readonly maxTokens?: number } = {},
 ): EvaluationWindows {

@@ -5,6 +5,7 @@ import { TokenFile } from "./tokenFile.ts";
 import { tokenizerFromJson } from "./tokenizer/loadTokenizer.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 import { tokenizerHash } from "./tokenizerHash.ts";
+import type { TrainingData } from "./tokenStream.ts";
 
 /** Files of a prepared folder. `data.json` is written last: a folder without it is unfinished. */
 export const DATA_FILES = {
@@ -14,10 +15,8 @@ export const DATA_FILES = {
   validation: "validation.tokens",
 } as const;
 
-export interface PreparedData {
+export interface PreparedData extends TrainingData {
   readonly dir: string;
-  readonly tokenizer: Tokenizer;
-  readonly tokenizerHash: string;
   readonly train: TokenFile;
   readonly validation: TokenFile;
   readonly summary: DataSummary;

@@ -9,6 +9,7 @@ import {
   type TokenFileHeader,
   tokenOffset,
 } from "./tokenFileHeader.ts";
+import type { TokenStream } from "./tokenStream.ts";
 
 /** Tokens read from disk at once. */
 const CHUNK_TOKENS = 1 << 18;
@@ -17,7 +18,7 @@ const CHUNK_TOKENS = 1 << 18;
  * A token file, read by position: memory holds two megabytes whatever the size of the file. The format is in
  * `tokenFileHeader.ts`, the writer in `tokenFileWriter.ts`.
  */
-export class TokenFile {
+export class TokenFile implements TokenStream {
   readonly path: string;
   readonly vocabSize: number;
   readonly endOfText: number;

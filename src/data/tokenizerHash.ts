@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { sha256 } from "../sha256.ts";
 import type { Tokenizer } from "./tokenizer/tokenizer.ts";
 
 /** The same value with the keys of every object in code-unit order. */
@@ -10,8 +10,4 @@ function canonical(value: unknown): unknown {
 }
 
 /** SHA-256, in hexadecimal, of the tokenizer's `tokenizer.json` with sorted keys and no white space. */
-export function tokenizerHash(tokenizer: Tokenizer): string {
-  return createHash("sha256")
-    .update(JSON.stringify(canonical(tokenizer.toJson())))
-    .digest("hex");
-}
+export const tokenizerHash = (tokenizer: Tokenizer): string => sha256(JSON.stringify(canonical(tokenizer.toJson())));

@@ -1,7 +1,7 @@
 import { hashText, randomBelow } from "../random.ts";
 import { type Batch, checkBatchShape } from "./batch.ts";
 import { seededPermutation } from "./permutation.ts";
-import type { TokenFile } from "./tokenFile.ts";
+import type { TokenStream } from "./tokenStream.ts";
 
 export interface TrainBatchesOptions {
   /** B. */
@@ -39,13 +39,13 @@ interface EpochOrder {
  */
 export class TrainBatches {
   readonly windowsPerEpoch: number;
-  readonly #file: TokenFile;
+  readonly #file: TokenStream;
   readonly #options: TrainBatchesOptions;
   readonly #window: Int32Array;
   #order: EpochOrder | undefined;
   #position: TrainPosition = { epoch: 0, index: 0 };
 
-  constructor(file: TokenFile, options: TrainBatchesOptions) {
+  constructor(file: TokenStream, options: TrainBatchesOptions) {
     const { batchSize, seqLen } = options;
     checkBatchShape("TrainBatches", batchSize, seqLen);
     if (file.tokens < seqLen + 1) {

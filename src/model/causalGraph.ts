@@ -25,7 +25,8 @@ export interface CausalGraphOptions {
  * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], with experts `expertSlots` int64 [batch, 2], and `value.NAME`
  * for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
- * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` too.
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` and, of a model with
+ * predictors, `predictorLogits.I` too.
  * For each layer J of experts, counted among those: `chosen.J` bool and `probabilities.J` [batch, tokens, E + O], `computed.J` and
  * `topExperts.J` bool [batch, tokens, E].
  */
@@ -56,7 +57,7 @@ export function causalGraph(
   );
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision)
-      .filter(([name]) => scores || name !== "score")
+      .filter(([name]) => scores || !SCORES.includes(name))
       .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
   const choices: [string, Tensor][] = experts.flatMap(({ chosen, probabilities, computed, top }, i) =>
@@ -74,6 +75,9 @@ export function causalGraph(
     },
   };
 }
+
+/** Outputs of a routed block that only some ask for. */
+const SCORES = ["score", "predictorLogits"];
 
 /** Sequences as they enter a causal graph: right-padded rows of one length. */
 export interface CausalBatch {

@@ -5,7 +5,7 @@ import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore, causalThreshold } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
-import { gated, gateOf, routerWeights } from "./router.ts";
+import { gated, gateOf, predictorLogits, routerWeights } from "./router.ts";
 import type { Rule } from "./rules.ts";
 
 /** What a whole batch brings to each routed block. */
@@ -39,6 +39,8 @@ export interface CausalDecision {
   readonly routerWeights: Tensor;
   /** What the rule compares with its threshold, [B, T]; under top-k, which has none, r. */
   readonly score: Tensor;
+  /** What the predictor says under any rule, [B, T]; where the model has one. */
+  readonly predictorLogits?: Tensor;
 }
 
 /**
@@ -75,8 +77,11 @@ export function causalMixtureOfDepths(
   const zero = scalar(x.dtype, 0);
   const mask = reshape(routedThrough, [...routedThrough.shape, 1]);
   const update = where(mask, gated(gateOf(routing.gate, r), delta), zero);
-  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r, score } };
+  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r, score, ...foretold(parameters, x) } };
 }
+
+const foretold = ({ predictor }: ModLayerParameters<Tensor>, x: Tensor) =>
+  predictor && { predictorLogits: predictorLogits(predictor, x) };
 
 /** The C largest r of each sequence, exactly C, padding excluded. */
 function amongTop(r: Tensor, { valid, capacities }: CausalContext): Tensor {

@@ -3,13 +3,13 @@ import { basename, join } from "node:path";
 import { expect, test } from "vitest";
 import {
   bestCheckpoint,
-  type Checkpoint,
   latestCheckpoint,
   listCheckpoints,
   readCheckpoint,
   removeCheckpointsAfter,
   writeCheckpoint,
 } from "./checkpoint.ts";
+import type { Checkpoint } from "./checkpointContent.ts";
 import { CHECKPOINT_FILE, OPTIMIZER_FILE, WEIGHTS_FILE } from "./checkpointFormat.ts";
 import { contentOf } from "./testing/content.ts";
 import { temporaryFolder } from "./testing/temporaryFolder.ts";

@@ -3,8 +3,8 @@
  *
  * One process writes (see `lockRun`), any number read at the same time.
  */
-import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
 import {
   cleanTemporary,
   removeFolderAtomic,
@@ -15,35 +15,33 @@ import {
 } from "../files/atomic.ts";
 import type { NamedArrays } from "../notation.ts";
 import {
+  bestOf,
+  type CheckpointSource,
+  checkRetention,
+  latestOf,
+  type Retention,
+  removable,
+} from "./checkpointChoice.ts";
+import {
+  type Checkpoint,
+  type CheckpointContent,
+  type CheckpointSummary,
+  type FoundCheckpoint,
+  keptLoss,
+  type Skipped,
+} from "./checkpointContent.ts";
+import {
   CHECKPOINT_FILE,
+  type CheckpointManifest,
   checkDigest,
   checkpointName,
+  decodeManifest,
   encodeManifest,
   OPTIMIZER_FILE,
-  readManifest,
   stepOfName,
   WEIGHTS_FILE,
 } from "./checkpointFormat.ts";
-import type { JsonObject } from "./json.ts";
 import { readSafetensorsFile, writeSafetensorsFile } from "./safetensorsFile.ts";
-
-export interface CheckpointContent {
-  /** Optimizer steps done. */
-  readonly step: number;
-  readonly weights: NamedArrays;
-  readonly optimizer: NamedArrays;
-  /** Everything else that resuming needs: data position, random states, hashes. Finite numbers only. */
-  readonly state: JsonObject;
-  /** Nats per token. A loss that is not finite is kept as "not measured", and is never the best. */
-  readonly validationLoss?: number | undefined;
-}
-
-export interface Retention {
-  /** How many of the newest checkpoints stay; `Infinity` keeps all. */
-  readonly keepLast: number;
-  /** Whether the checkpoint of lowest validation loss stays as well. */
-  readonly keepBest: boolean;
-}
 
 export interface WrittenCheckpoint {
   readonly dir: string;
@@ -51,31 +49,6 @@ export interface WrittenCheckpoint {
   readonly removed: readonly string[];
   /** Folders that it should have removed but could not: the new checkpoint is safe all the same. */
   readonly notRemoved: readonly Skipped[];
-}
-
-export interface Checkpoint extends CheckpointContent {
-  readonly dir: string;
-}
-
-export interface Skipped {
-  readonly dir: string;
-  readonly reason: string;
-}
-
-export interface FoundCheckpoint {
-  readonly checkpoint: Checkpoint;
-  /** Better candidates that could not be read, and why. */
-  readonly skipped: readonly Skipped[];
-}
-
-export interface CheckpointSummary {
-  readonly dir: string;
-  readonly step: number;
-  readonly validationLoss: number | null;
-  /** Of weights and optimizer state together. */
-  readonly bytes: number;
-  /** Why it can't be used, as far as `checkpoint.json` and the file sizes tell; null if nothing is wrong. */
-  readonly problem: string | null;
 }
 
 export interface ReadOptions {
@@ -99,9 +72,9 @@ export function writeCheckpoint(runDir: string, content: CheckpointContent, rete
       [WEIGHTS_FILE]: writeSafetensorsFile(join(temp, WEIGHTS_FILE), content.weights),
       [OPTIMIZER_FILE]: writeSafetensorsFile(join(temp, OPTIMIZER_FILE), content.optimizer),
     };
-    const { step, state, validationLoss: loss } = content;
-    const validationLoss = loss !== undefined && Number.isFinite(loss) ? loss : null;
-    writeFileAtomic(join(temp, CHECKPOINT_FILE), encodeManifest({ step, validationLoss, state, files }));
+    const { step, state } = content;
+    const manifest = encodeManifest({ step, validationLoss: keptLoss(content), state, files });
+    writeFileAtomic(join(temp, CHECKPOINT_FILE), manifest);
   });
   return { dir, ...prune(runDir, dir, retention) };
 }
@@ -125,8 +98,7 @@ export function readCheckpoint(dir: string, { withOptimizer = true }: ReadOption
  * @throws where there are checkpoints but none can be read.
  */
 export function latestCheckpoint(runDir: string, options: ReadOptions = {}): FoundCheckpoint | null {
-  const candidates = listCheckpoints(runDir).reverse();
-  return firstReadable("latestCheckpoint", runDir, candidates, [], options);
+  return latestOf(sourceOf(runDir, options));
 }
 
 /**
@@ -135,12 +107,14 @@ export function latestCheckpoint(runDir: string, options: ReadOptions = {}): Fou
  * @throws where there are candidates but none can be read.
  */
 export function bestCheckpoint(runDir: string, options: ReadOptions = {}): FoundCheckpoint | null {
-  const summaries = listCheckpoints(runDir);
-  // The loss of a checkpoint without a readable checkpoint.json is unknown: it might have been the best.
-  const unknown = summaries.filter(({ problem }) => problem !== null).map(skippedSummary);
-  const candidates = summaries.filter(({ problem, validationLoss }) => problem === null && validationLoss !== null);
-  return firstReadable("bestCheckpoint", runDir, candidates.sort(byLoss), unknown, options);
+  return bestOf(sourceOf(runDir, options));
 }
+
+const sourceOf = (runDir: string, options: ReadOptions): CheckpointSource => ({
+  name: runDir,
+  summaries: listCheckpoints(runDir),
+  read: (dir) => readCheckpoint(dir, options),
+});
 
 /** Every checkpoint of a run, oldest first, from `checkpoint.json` and file sizes alone: fast, no checksums. */
 export function listCheckpoints(runDir: string): CheckpointSummary[] {
@@ -169,13 +143,6 @@ export function checkpointsFolder(runDir: string): string {
   return join(runDir, "checkpoints");
 }
 
-function checkRetention({ keepLast }: Retention): void {
-  if (keepLast === Number.POSITIVE_INFINITY || (Number.isSafeInteger(keepLast) && keepLast >= 1)) return;
-  throw new Error(
-    `writeCheckpoint: keepLast must be an integer >= 1 or Infinity, got ${keepLast}; use 1 to keep only the newest`,
-  );
-}
-
 function prepareFolder(folder: string): void {
   try {
     if (mkdirSync(folder, { recursive: true })) syncFolder(dirname(folder));
@@ -195,17 +162,9 @@ function summarise(dir: string, step: number): CheckpointSummary {
 }
 
 function prune(runDir: string, written: string, retention: Retention): Omit<WrittenCheckpoint, "dir"> {
-  const all = listCheckpoints(runDir);
-  // The one just written counts as the newest whatever its step is. Unreadable ones count for nothing, and stay: a
-  // newer release may have written them, or their owner may want to look at them.
-  const readable = all.filter(({ problem }) => problem === null);
-  const older = readable.filter(({ dir }) => dir !== written);
-  const last = retention.keepLast === 1 ? [] : older.slice(-(retention.keepLast - 1));
-  const best = readable.filter(({ validationLoss }) => validationLoss !== null).sort(byLoss)[0];
-  const kept = new Set([written, ...last.map(({ dir }) => dir), ...(retention.keepBest && best ? [best.dir] : [])]);
   const removed: string[] = [];
   const notRemoved: Skipped[] = [];
-  for (const { dir } of older.filter((summary) => !kept.has(summary.dir))) {
+  for (const { dir } of removable(listCheckpoints(runDir), written, retention)) {
     try {
       removeFolderAtomic(dir);
       removed.push(dir);
@@ -216,37 +175,21 @@ function prune(runDir: string, written: string, retention: Retention): Omit<Writ
   return { removed, notRemoved };
 }
 
-/** Lowest loss first; of equal losses the newer first. */
-function byLoss(a: CheckpointSummary, b: CheckpointSummary): number {
-  return a.validationLoss! - b.validationLoss! || b.step - a.step;
+/** `checkpoint.json` of a checkpoint folder; checks every field, and that the files it names have their size. */
+function readManifest(dir: string): CheckpointManifest {
+  return decodeManifest(readText(dir), dir, (name) => {
+    const found = statSync(join(dir, name), { throwIfNoEntry: false });
+    return found?.isFile() ? found.size : undefined;
+  });
 }
 
-function firstReadable(
-  where: string,
-  runDir: string,
-  candidates: readonly CheckpointSummary[],
-  alreadySkipped: readonly Skipped[],
-  options: ReadOptions,
-): FoundCheckpoint | null {
-  const skipped = [...alreadySkipped];
-  for (const { dir, problem } of candidates) {
-    if (problem !== null) {
-      skipped.push({ dir, reason: problem });
-      continue;
-    }
-    try {
-      return { checkpoint: readCheckpoint(dir, options), skipped };
-    } catch (error) {
-      skipped.push({ dir, reason: (error as Error).message });
-    }
+function readText(dir: string): string {
+  try {
+    return readFileSync(join(dir, CHECKPOINT_FILE), "utf8");
+  } catch (cause) {
+    const code = (cause as NodeJS.ErrnoException).code;
+    throw new Error(`readCheckpoint: ${dir} must hold ${CHECKPOINT_FILE}, got ${code}; use another checkpoint`, {
+      cause,
+    });
   }
-  if (skipped.length === 0) return null;
-  const reasons = skipped.map(({ dir, reason }) => `\n  ${basename(dir)}: ${reason}`).join("");
-  throw new Error(
-    `${where}: ${runDir} must hold a checkpoint that is intact, got ${skipped.length} that are not; restore one from a copy, or train anew with another --out:${reasons}`,
-  );
-}
-
-function skippedSummary({ dir, problem }: CheckpointSummary): Skipped {
-  return { dir, reason: problem ?? "" };
 }

@@ -1,9 +1,6 @@
 /** `checkpoint.json`: what a checkpoint folder contains, with sizes and checksums, and a checksum over itself. */
-import { createHash } from "node:crypto";
-import { readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
+import { sha256 } from "../sha256.ts";
 import { canonicalJson, describeValue, isPlainObject, type JsonObject, parseJsonObject } from "./json.ts";
-import type { FileDigest } from "./safetensorsFile.ts";
 
 export const CHECKPOINT_FILE = "checkpoint.json";
 export const WEIGHTS_FILE = "weights.safetensors";
@@ -11,6 +8,12 @@ export const OPTIMIZER_FILE = "optimizer.safetensors";
 
 const FORMAT = "mixture-of-depths checkpoint";
 const VERSION = 1;
+
+export interface FileDigest {
+  readonly bytes: number;
+  /** Lower-case hexadecimal. */
+  readonly sha256: string;
+}
 
 export interface CheckpointFiles {
   readonly [WEIGHTS_FILE]: FileDigest;
@@ -39,10 +42,18 @@ export function encodeManifest({ step, validationLoss, state, files }: Checkpoin
   return `${canonicalJson({ ...content, checksum: checksum(content) })}\n`;
 }
 
-/** Reads `checkpoint.json` of a checkpoint folder; checks every field, and that the files it names have their size. */
-export function readManifest(dir: string): CheckpointManifest {
+/**
+ * Reads the text of a checkpoint folder's `checkpoint.json`; checks every field, and that the files it names have their size.
+ *
+ * @param bytesOf bytes of a file of the folder; undefined where there is none
+ */
+export function decodeManifest(
+  text: string,
+  dir: string,
+  bytesOf: (name: string) => number | undefined,
+): CheckpointManifest {
   const where = `readCheckpoint: ${dir}`;
-  const { checksum: expected, ...content } = parseJsonObject(readText(dir), where, CHECKPOINT_FILE);
+  const { checksum: expected, ...content } = parseJsonObject(text, where, CHECKPOINT_FILE);
   if (content.format !== FORMAT || content.version !== VERSION) {
     throw new Error(
       `${where}: format must be "${FORMAT}" version ${VERSION}, got ${describeValue(content.format)} version ${describeValue(content.version)}; use the release that wrote it`,
@@ -57,7 +68,9 @@ export function readManifest(dir: string): CheckpointManifest {
   // Whoever computed that checksum wrote these fields, so their types need no further check.
   const manifest = content as unknown as CheckpointManifest;
   checkPlace(dir, manifest, where);
-  for (const name of [WEIGHTS_FILE, OPTIMIZER_FILE] as const) checkSize(dir, name, manifest.files[name], where);
+  for (const name of [WEIGHTS_FILE, OPTIMIZER_FILE] as const) {
+    checkSize(name, manifest.files[name].bytes, bytesOf(name), where);
+  }
   return manifest;
 }
 
@@ -83,17 +96,6 @@ export function stepOfName(name: string): number | null {
   return match ? Number(match[1]) : null;
 }
 
-function readText(dir: string): string {
-  try {
-    return readFileSync(join(dir, CHECKPOINT_FILE), "utf8");
-  } catch (cause) {
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new Error(`readCheckpoint: ${dir} must hold ${CHECKPOINT_FILE}, got ${code}; use another checkpoint`, {
-      cause,
-    });
-  }
-}
-
 function checkPlace(dir: string, manifest: CheckpointManifest, where: string): void {
   if (!isPlainObject(manifest.files)) throw new Error(`${where}: files must be an object; it is damaged`);
   const named = stepOfName(dir.split(/[\\/]/).at(-1) ?? "");
@@ -102,14 +104,11 @@ function checkPlace(dir: string, manifest: CheckpointManifest, where: string): v
   }
 }
 
-function checkSize(dir: string, name: string, { bytes }: FileDigest, where: string): void {
-  const found = statSync(join(dir, name), { throwIfNoEntry: false });
-  if (!found?.isFile()) throw new Error(`${where} must hold ${name}, got no such file; use another checkpoint`);
-  if (found.size !== bytes) {
-    throw new Error(`${where}: ${name} must have ${bytes} bytes, got ${found.size}; use another checkpoint`);
+function checkSize(name: string, stated: number, found: number | undefined, where: string): void {
+  if (found === undefined) throw new Error(`${where} must hold ${name}, got no such file; use another checkpoint`);
+  if (found !== stated) {
+    throw new Error(`${where}: ${name} must have ${stated} bytes, got ${found}; use another checkpoint`);
   }
 }
 
-function checksum(content: JsonObject): string {
-  return createHash("sha256").update(canonicalJson(content)).digest("hex");
-}
+const checksum = (content: JsonObject): string => sha256(canonicalJson(content));

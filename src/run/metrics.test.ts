@@ -1,7 +1,8 @@
 import { appendFileSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { type MetricsRecord, MetricsWriter, readMetrics } from "./metrics.ts";
+import { MetricsWriter, readMetrics } from "./metrics.ts";
+import type { MetricsRecord } from "./metricsFormat.ts";
 import { temporaryFolder } from "./testing/temporaryFolder.ts";
 
 const record = (step: number): MetricsRecord => ({ step, lossNats: 1 / (step + 1), note: "é\n" });

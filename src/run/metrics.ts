@@ -1,16 +1,18 @@
 /** `metrics.jsonl`: one JSON object a line, appended while training. */
 import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readFileSync } from "node:fs";
 import { writeAll, writeFailure, writeFileAtomic } from "../files/atomic.ts";
-import { describeValue, excerpt, isPlainObject, type JsonObject } from "./json.ts";
-
-/** One line: the step it belongs to, and whatever was measured. */
-export interface MetricsRecord extends JsonObject {
-  readonly step: number;
-}
+import {
+  checkStep,
+  type MetricsLine,
+  type MetricsRecord,
+  metricsLine,
+  metricsLines,
+  parseRecord,
+} from "./metricsFormat.ts";
 
 /**
  * Appends records. Each line reaches the operating system at once, so that a reader beside sees it; `flush` makes all of
- * them durable. Numbers that are not finite (the loss of a diverged run) are written as null: JSON has no others.
+ * them durable.
  */
 export class MetricsWriter {
   readonly path: string;
@@ -29,8 +31,7 @@ export class MetricsWriter {
   }
 
   append(record: MetricsRecord): void {
-    checkStep(record.step, "MetricsWriter");
-    const line = new TextEncoder().encode(`${JSON.stringify(record)}\n`);
+    const line = new TextEncoder().encode(metricsLine(record));
     try {
       writeAll(this.#file, line);
     } catch (cause) {
@@ -88,36 +89,5 @@ export function readMetrics(path: string): MetricsRecord[] {
   return readLines(path).map(({ record }) => record);
 }
 
-function readLines(path: string): { text: string; record: MetricsRecord }[] {
-  if (!existsSync(path)) return [];
-  const lines = readFileSync(path, "utf8").split("\n");
-  return lines.flatMap((text, i) => {
-    const isLast = i === lines.length - 1;
-    if (isLast && text === "") return [];
-    const record = parseRecord(text);
-    if (record !== null) return [{ text, record }];
-    if (isLast) return [];
-    throw new Error(
-      `readMetrics: ${path} line ${i + 1} must be a JSON object with an integer step, got ${excerpt(text)}; delete that line`,
-    );
-  });
-}
-
-function parseRecord(text: string): MetricsRecord | null {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isPlainObject(value) && isStep(value.step) ? (value as MetricsRecord) : null;
-  } catch {
-    return null;
-  }
-}
-
-function isStep(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
-
-function checkStep(step: unknown, where: string): void {
-  if (!isStep(step)) {
-    throw new Error(`${where}: step must be an integer >= 0, got ${describeValue(step)}; count optimizer steps`);
-  }
-}
+const readLines = (path: string): MetricsLine[] =>
+  existsSync(path) ? metricsLines(readFileSync(path, "utf8"), path) : [];

@@ -3,6 +3,7 @@ import { createHash, type Hash } from "node:crypto";
 import { closeSync, fstatSync, fsyncSync, openSync, readSync } from "node:fs";
 import { writeAll } from "../files/atomic.ts";
 import type { NamedArray, NamedArrays } from "../notation.ts";
+import type { FileDigest } from "./checkpointFormat.ts";
 import {
   encodeHeader,
   floatBytes,
@@ -12,12 +13,6 @@ import {
   type Safetensors,
   type SafetensorsMetadata,
 } from "./safetensors.ts";
-
-export interface FileDigest {
-  readonly bytes: number;
-  /** Lower-case hexadecimal. */
-  readonly sha256: string;
-}
 
 /** Node reads, writes and hashes at most 2 GiB a call. */
 const CHUNK_BYTES = 64 * 2 ** 20;

@@ -27,17 +27,42 @@ export interface CompileOptions {
   readonly keepsMemory?: boolean;
 }
 
+/** A tensor in the memory of a device, until it is given back. */
+export interface DeviceTensor {
+  readonly dtype: DType;
+  readonly shape: readonly number[];
+  read(): Promise<HostTensor>;
+  dispose(): void;
+}
+
+export type AnyTensor = HostTensor | DeviceTensor;
+
+/** A compiled graph some of whose results stay on the device. */
+export interface DeviceExecutor {
+  /** Feeds every input, from wherever it is. Results that stay are the caller's to give back. */
+  run(feeds: Readonly<Record<string, AnyTensor>>): Promise<{
+    readonly host: HostTensors;
+    readonly device: Readonly<Record<string, DeviceTensor>>;
+  }>;
+  dispose(): Promise<void>;
+}
+
 /** Compiles graphs for one device. The rest of the library sees only this; adapters hide the engine. */
 export interface Runtime {
   readonly provider: Provider;
   readonly threads: number;
   compile(definition: GraphDefinition, options?: CompileOptions): Promise<Executor>;
+  /** Compiles a graph of which the outputs chosen stay on the device. Missing where they would have to leave it. */
+  compileOnDevice?(definition: GraphDefinition, isKept: (output: string) => boolean): Promise<DeviceExecutor>;
   /**
-   * Runs a module on a thread of its own, where it answers calls (see `worker.ts`). Missing where the device has no threads
+   * Runs a module on a thread of its own, where it answers calls (see `serve.ts`). Missing where the device has no threads
    * to share out.
    */
-  startWorker?(module: URL, data: unknown): Promise<WorkerHandle>;
+  startWorker?(module: WorkerModule, data: unknown): Promise<WorkerHandle>;
 }
+
+/** What runs on threads of its own: each the path of a module below src/, without its ending. */
+export type WorkerModule = "train/replicaWorker" | "sample/completionWorker";
 
 /** A thread that answers calls, one after the other. */
 export interface WorkerHandle {

@@ -2,7 +2,7 @@ import { availableParallelism } from "node:os";
 import * as ort from "onnxruntime-node";
 import { type GraphDefinition, toOnnx } from "../graph/index.ts";
 import type { Elements, Executor, HostTensor, HostTensors, Provider, Runtime } from "./executor.ts";
-import { startWorker } from "./worker.ts";
+import { HAS_WORKERS, startWorker } from "./worker.ts";
 
 export interface NodeRuntimeOptions {
   readonly provider?: Provider;
@@ -34,7 +34,7 @@ export function nodeRuntime(options: NodeRuntimeOptions = {}): Runtime {
       });
       return new SessionExecutor(session, definition, profilePrefix !== undefined);
     },
-    ...(provider === "cpu" && { startWorker }),
+    ...(provider === "cpu" && HAS_WORKERS && { startWorker }),
   };
 }
 

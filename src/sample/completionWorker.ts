@@ -1,4 +1,5 @@
-import { type CheckpointChoice, openSavedModel } from "../run/savedModel.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
+import type { CheckpointChoice } from "../run/savedModel.ts";
 import { nodeRuntime } from "../runtime/node.ts";
 import { serve } from "../runtime/worker.ts";
 import { CompletionServer } from "./completionServer.ts";

@@ -12,7 +12,7 @@ import { parameterInputs, parameterTensors } from "../model/parameterInputs.ts";
 import { parameterList } from "../model/parameters.ts";
 import { livelyParameters, tinyDense, tinyMod, tinyMode, tinyMoe, tinyRandom } from "../model/testing/tinyModel.ts";
 import { randomBelow } from "../random.ts";
-import { openSavedModel } from "../run/savedModel.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
 import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
 import { newRun, runtime, sharedData, tinyConfig, trainToEnd } from "../train/testing/tinyRun.ts";
 import { Decoder } from "./decoder.ts";

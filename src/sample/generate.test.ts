@@ -18,7 +18,7 @@ const bytes = { vocabSize: 257 };
 
 /** A model as if it had been opened from a folder. */
 const savedOf = (model: ModelConfig, tokenizer: Tokenizer = new ByteTokenizer()): SavedModel => ({
-  ...{ dir: "runs/tiny", config: {} as SavedModel["config"], model, tokenizer, step: 1, skipped: [] },
+  ...{ dir: "runs/tiny", config: {} as SavedModel["config"], model, tokenizer, step: 1, skipped: [], calibrations: {} },
   parameters: livelyParameters(model),
 });
 

@@ -16,6 +16,7 @@ const modelOf = (model: ModelConfig): GenerativeModel => ({
   model,
   tokenizer: new ByteTokenizer(),
   parameters: livelyParameters(model),
+  calibrations: {},
 });
 const models = {
   dense: modelOf(tinyDense(change)),

@@ -1,8 +1,8 @@
 import type { CausalRule } from "../model/causalRule.ts";
 import { type ModelConfig, routedLayers } from "../model/config.ts";
 import { hashText, uniform } from "../random.ts";
+import { calibratedThresholds } from "../run/calibrations.ts";
 import type { SavedModel } from "../run/savedModel.ts";
-import { calibratedThresholds } from "../run/thresholds.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { chooseRule } from "./chooseRule.ts";
 import { type CompletionOptions, resolveCompletion } from "./completionOptions.ts";
@@ -48,7 +48,7 @@ export interface GeneratorOptions extends Omit<DecoderOptions, "rule" | "runtime
 }
 
 /** What a generator needs of a model. */
-export type GenerativeModel = Pick<SavedModel, "dir" | "step" | "model" | "parameters" | "tokenizer">;
+export type GenerativeModel = Pick<SavedModel, "dir" | "step" | "model" | "parameters" | "tokenizer" | "calibrations">;
 
 const STREAM = hashText("sampling");
 

@@ -1,11 +1,12 @@
 import type { ModelConfig } from "../model/config.ts";
-import { type CheckpointChoice, openSavedModel } from "../run/savedModel.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
+import type { CheckpointChoice } from "../run/savedModel.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { nodeRuntime } from "../runtime/node.ts";
-import { CompletionServer } from "./completionServer.ts";
 import type { CompletionWorkerData } from "./completionWorker.ts";
-import { type GenerationEvent, Generator, type GeneratorOptions } from "./generator.ts";
+import type { GenerationEvent, GeneratorOptions } from "./generator.ts";
 import { LanguageModel } from "./languageModel.ts";
+import { localModel } from "./localModel.ts";
 
 export interface LoadOptions extends GeneratorOptions {
   /** `best` if not given. */
@@ -13,9 +14,6 @@ export interface LoadOptions extends GeneratorOptions {
   /** Where the model runs; Node's, with all threads, if not given. */
   readonly runtime?: Runtime;
 }
-
-/** The module of a model's own thread. Node runs JavaScript alone: from TypeScript sources there is none. */
-const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./completionWorker.js", import.meta.url);
 
 /**
  * Opens the model of a run folder to continue texts. It computes on a thread of its own, so that the caller's event loop stays
@@ -25,9 +23,9 @@ const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./completi
  */
 export async function loadModel(dir: string, options: LoadOptions = {}): Promise<LanguageModel> {
   const { checkpoint = "best", runtime = nodeRuntime(), ...generator } = options;
-  if (MODULE !== undefined && runtime.startWorker !== undefined) {
+  if (runtime.startWorker !== undefined) {
     const data: CompletionWorkerData = { dir, checkpoint, threads: runtime.threads, generator };
-    const worker = await runtime.startWorker(MODULE, data);
+    const worker = await runtime.startWorker("sample/completionWorker", data);
     const config = (await worker.call("describe", [])) as ModelConfig;
     return new LanguageModel(config, {
       advance: async (changes) => (await worker.call("advance", [changes])) as readonly GenerationEvent[],
@@ -35,13 +33,5 @@ export async function loadModel(dir: string, options: LoadOptions = {}): Promise
     });
   }
   const saved = openSavedModel(dir, checkpoint);
-  const server = new CompletionServer(await Generator.create(saved, runtime, generator));
-  return new LanguageModel(saved.model, {
-    advance: async (changes) => {
-      // Steps hold this thread: timers and signals get their turn between them.
-      await new Promise((resolve) => setImmediate(resolve));
-      return server.advance(changes);
-    },
-    dispose: () => server.dispose(),
-  });
+  return localModel(saved, runtime, generator);
 }

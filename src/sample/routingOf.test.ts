@@ -9,7 +9,15 @@ import { routingOf } from "./routingOf.ts";
 
 const runtime = nodeRuntime({ threads: 1 });
 const savedOf = (model: ModelConfig): SavedModel => ({
-  ...{ dir: "", config: {} as SavedModel["config"], model, tokenizer: new ByteTokenizer(), step: 1, skipped: [] },
+  ...{
+    dir: "",
+    config: {} as SavedModel["config"],
+    model,
+    tokenizer: new ByteTokenizer(),
+    step: 1,
+    skipped: [],
+    calibrations: {},
+  },
   parameters: livelyParameters(model),
 });
 const mod = savedOf(tinyMod({}, { vocabSize: 257 }));

@@ -5,6 +5,7 @@ import type { RoutingMap } from "../render/routingMap.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { CausalPass, type PassResult } from "./causalPass.ts";
+import { windowsOf } from "./windowsOf.ts";
 
 /** A routing map, and how the experts were used, one entry for each layer of them. */
 export interface TextRouting extends RoutingMap {
@@ -50,10 +51,4 @@ function addTokens(layer: ReturnType<typeof newLayer>, result: PassResult, shown
     layer.routedThrough.push(routed === undefined || routed[i] === 1);
     if (experts !== undefined) layer.experts.push(experts[i]!);
   }
-}
-
-/** Stretches of at most `size`; one empty stretch for an empty text. */
-function windowsOf(ids: readonly number[], size: number): (readonly number[])[] {
-  const count = Math.max(1, Math.ceil(ids.length / Math.max(1, size)));
-  return Array.from({ length: count }, (_, i) => ids.slice(i * size, (i + 1) * size));
 }

@@ -4,7 +4,7 @@ import { readMetrics } from "../run/metrics.ts";
 import { currentCommit, describeMachine } from "../run/provenance.ts";
 import { runPaths } from "../run/runFolder.ts";
 import type { EvaluationResult, RuleResult } from "../train/evaluate.ts";
-import type { StepRecord } from "../train/trainRun.ts";
+import type { StepRecord } from "../train/trainingRun.ts";
 import type { CountedRun } from "./plan.ts";
 import type { RunResult } from "./runResult.ts";
 

@@ -1,3 +1,6 @@
+import { nextTurn } from "../runtime/nextTurn.ts";
+import { sharedBuffer } from "./sharedMemory.ts";
+
 /** Places of the shared counters. */
 const [ARRIVED, ROUND, FAILED] = [0, 1, 2];
 
@@ -21,7 +24,7 @@ export class Barrier {
     this.#isThread = isThread;
   }
 
-  static counters = (): Int32Array => new Int32Array(new SharedArrayBuffer(12));
+  static counters = (): Int32Array => new Int32Array(sharedBuffer(12));
 
   /**
    * Waits until all have come.
@@ -41,7 +44,7 @@ export class Barrier {
     while (Atomics.load(counters, ROUND) === round) {
       if (Atomics.load(counters, FAILED) !== 0)
         throw new Error("train: all replicas must reach a step's end, one gave up");
-      if (!this.#isThread) await new Promise((resolve) => setImmediate(resolve));
+      if (!this.#isThread) await nextTurn();
       else if (performance.now() > asleepFrom) Atomics.wait(counters, ROUND, round, 100);
     }
   }

@@ -5,7 +5,10 @@ import { expectClose } from "../graph/testing/gradientCheck.ts";
 import { type ParameterRole, type ParameterSpec, parameterList } from "../model/parameters.ts";
 import { tinyMod } from "../model/testing/tinyModel.ts";
 import { normal } from "../random.ts";
+import { float32, floats } from "../runtime/executor.ts";
+import { nodeRuntime } from "../runtime/node.ts";
 import { clipFactor, gradientGroup, type OptimizerConfig, stepScalars, updateFactors } from "./optimizer.ts";
+import { updateGraph } from "./updateGraph.ts";
 import { UpdateMemory } from "./updateMemory.ts";
 
 const LEARNING_RATE = 0.01;
@@ -85,7 +88,26 @@ function libraryAdamW(specs: readonly ParameterSpec[], arrays: Arrays, config: O
 const model = tinyMod();
 const specs = parameterList(model);
 
-describe("one update equals AdamW computed plainly in double precision, to 2e-6", () => {
+/** The same by the graph for devices. */
+async function graphAdamW(arrays: Arrays, config: OptimizerConfig) {
+  const executor = await nodeRuntime({ threads: 1 }).compile(updateGraph(model, config));
+  const scalars = Object.entries(stepScalars(STEP, LEARNING_RATE, config)).map(
+    ([name, value]) => [name, float32([], Float32Array.of(value))] as const,
+  );
+  const shapeOf = (key: string) => specs.find(({ name }) => key.slice(key.indexOf(".") + 1) === name)!.shape;
+  const fed = Object.entries(arrays).map(
+    ([key, values]) => [key, float32(shapeOf(key), Float32Array.from(values))] as const,
+  );
+  const outputs = await executor.run(Object.fromEntries([...fed, ...scalars]));
+  await executor.dispose();
+  const next = Object.keys(outputs).filter((name) => name.startsWith("next."));
+  return {
+    squares: [...floats(outputs, "squares")],
+    after: Object.fromEntries(next.map((name) => [name.slice("next.".length), floats(outputs, name)])),
+  };
+}
+
+describe("one update, as a loop and as a graph, equals AdamW computed plainly in double precision, to 2e-6", () => {
   test.each<[string, Partial<OptimizerConfig>, number]>([
     ["clipping active", {}, 1],
     ["norm below the clip", {}, 1e-4],
@@ -95,22 +117,26 @@ describe("one update equals AdamW computed plainly in double precision, to 2e-6"
     ["every role decays", { decay: ["matrix", "norm", "embedding", "router", "predictor"] }, 1],
     ["no role decays", { decay: [] }, 1],
     ["no weight decay", { weightDecay: 0 }, 1],
-  ])("%s", (_, change, gradientScale) => {
+  ])("%s", async (_, change, gradientScale) => {
     const config = { ...settings, ...change };
     const arrays = someArrays(specs, gradientScale);
     const expected = plainAdamW(specs, arrays, config);
-    const { after } = libraryAdamW(specs, arrays, config);
-    for (const [key, values] of Object.entries(expected)) expectClose(after[key]!, values, 2e-6, key);
+    for (const { after } of [libraryAdamW(specs, arrays, config), await graphAdamW(arrays, config)]) {
+      for (const [key, values] of Object.entries(expected)) expectClose(after[key]!, values, 2e-6, key);
+    }
   });
 });
 
-test("norms before clipping, the predictors' by themselves", () => {
+test("norms before clipping, the predictors' by themselves", async () => {
   const arrays = someArrays(specs, 1);
   const { norms } = libraryAdamW(specs, arrays, settings);
   const normWhere = (keep: (role: ParameterRole) => boolean) =>
     normOf(specs.filter(({ role }) => keep(role)).map(({ name }) => arrays[`gradient.${name}`]!));
   expect(norms.main / normWhere((role) => role !== "predictor")).toBeCloseTo(1, 7);
   expect(norms.predictor / normWhere((role) => role === "predictor")).toBeCloseTo(1, 7);
+  const { squares } = await graphAdamW(arrays, settings);
+  for (const [i, norm] of [norms.main, norms.predictor].entries())
+    expect(Math.sqrt(squares[i]!) / norm).toBeCloseTo(1, 6);
 });
 
 describe("loops over arrays whose size is no multiple of four", () => {

@@ -3,9 +3,6 @@ import type { StepScalars } from "./optimizer.ts";
 import type { ReplicaOutputs, ReplicaPort, ReplicaSettings, ReplicaStep, SharedArrays } from "./replica.ts";
 import type { ReplicaWorkerData } from "./replicaWorker.ts";
 
-/** The module that a thread of a replica runs. Node runs JavaScript alone: from TypeScript sources there is none. */
-const MODULE = import.meta.url.endsWith(".ts") ? undefined : new URL("./replicaWorker.js", import.meta.url);
-
 /** A replica on a thread of its own. */
 export class RemoteReplica implements ReplicaPort {
   readonly #worker: WorkerHandle;
@@ -15,12 +12,12 @@ export class RemoteReplica implements ReplicaPort {
   }
 
   /** Whether a runtime can start one here. */
-  static isPossible = (runtime: Runtime): boolean => MODULE !== undefined && runtime.startWorker !== undefined;
+  static isPossible = (runtime: Runtime): boolean => runtime.startWorker !== undefined;
 
   /** Starts a thread, which compiles the replica's graphs; each of its operations may use this many threads. */
   static async start(settings: ReplicaSettings, runtime: Runtime, threads: number): Promise<RemoteReplica> {
     const data: ReplicaWorkerData = { settings, threads };
-    return new RemoteReplica(await runtime.startWorker!(MODULE!, data));
+    return new RemoteReplica(await runtime.startWorker!("train/replicaWorker", data));
   }
 
   async load(state: HostTensors, shared: SharedArrays): Promise<void> {

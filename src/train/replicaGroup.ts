@@ -1,6 +1,7 @@
 import { parameterList } from "../model/parameters.ts";
 import type { HostTensors, Runtime } from "../runtime/executor.ts";
 import { Barrier } from "./barrier.ts";
+import { DeviceReplica } from "./deviceReplica.ts";
 import { MOMENT_KINDS } from "./graphs.ts";
 import { GRADIENT_GROUPS, type StepScalars } from "./optimizer.ts";
 import { RemoteReplica } from "./remoteReplica.ts";
@@ -16,6 +17,7 @@ import {
   type SharedArrays,
   sizeOf,
 } from "./replica.ts";
+import { sharedBuffer } from "./sharedMemory.ts";
 
 /** How the sequences of a batch are shared out. */
 export interface Shares {
@@ -40,14 +42,19 @@ type GroupSettings = Omit<ReplicaSettings, "index" | "count" | "rows" | "isThrea
 export class ReplicaGroup {
   readonly #ports: readonly ReplicaPort[];
   readonly #owners: ReturnType<typeof ownersOf>;
+  readonly #isOnDevice: boolean;
 
-  private constructor(ports: readonly ReplicaPort[], { model }: GroupSettings) {
+  private constructor(ports: readonly ReplicaPort[], { model }: GroupSettings, isOnDevice = false) {
     this.#ports = ports;
+    this.#isOnDevice = isOnDevice;
     this.#owners = ownersOf(parameterList(model), ports.length);
   }
 
-  /** One replica runs on this thread, more on threads of their own where there are such. */
+  /** One replica runs on this thread or in a device's memory, more on threads of their own where there are such. */
   static async create(group: GroupSettings, runtime: Runtime): Promise<ReplicaGroup> {
+    if (DeviceReplica.isPossible(runtime)) {
+      return new ReplicaGroup([await DeviceReplica.create(group, runtime)], group, true);
+    }
     const { batchSize, ...rest } = group;
     const { replicas, threads } = sharesOf(batchSize, runtime.provider === "cpu" ? runtime.threads : 1);
     const isThread = replicas > 1 && RemoteReplica.isPossible(runtime);
@@ -66,13 +73,14 @@ export class ReplicaGroup {
 
   /**
    * Takes over a state, and returns what of it is kept up to date where the caller sees it: all of it with one replica, the
-   * values alone with more.
+   * values alone with more, nothing on a device.
    */
   async load(state: HostTensors): Promise<HostTensors> {
     const shared = this.#sharedArrays();
     if (this.count === 1) {
       const port = this.#ports[0]!;
       await port.load(state, shared);
+      if (this.#isOnDevice) return {};
       return { ...(await port.values()), ...(await port.moments()) };
     }
     const values = Object.assign({}, ...this.#owners.map((specs, i) => laidOver("value", specs, shared.values[i]!)));
@@ -94,6 +102,11 @@ export class ReplicaGroup {
     return this.#each((port, i) => port.step(passes[i]!, scalars));
   }
 
+  /** All values, `value.NAME`. */
+  values(): Promise<HostTensors> {
+    return this.#ports[0]!.values();
+  }
+
   /** All moments, `KIND.NAME`. */
   async moments(): Promise<HostTensors> {
     return Object.assign({}, ...(await this.#each((port) => port.moments())));
@@ -104,12 +117,12 @@ export class ReplicaGroup {
   }
 
   #sharedArrays(): SharedArrays {
-    const shared = (size: number) => new Float32Array(new SharedArrayBuffer(this.count === 1 ? 0 : 4 * size));
+    const shared = (size: number) => new Float32Array(sharedBuffer(this.count === 1 ? 0 : 4 * size));
     const sizes = this.#owners.map(sizeOf);
     return {
       values: sizes.map(shared),
       gradients: sizes.map((_, replica) => sizes.map((size, owner) => shared(replica === owner ? 0 : size))),
-      squares: sizes.map(() => new Float64Array(new SharedArrayBuffer(8 * (GRADIENT_GROUPS.length + 1)))),
+      squares: sizes.map(() => new Float64Array(sharedBuffer(8 * (GRADIENT_GROUPS.length + 1)))),
       counters: Barrier.counters(),
     };
   }

@@ -5,8 +5,8 @@ import type { RunConfig } from "../config/runConfig.ts";
 import { latestCheckpoint, listCheckpoints } from "../run/checkpoint.ts";
 import type { JsonObject } from "../run/json.ts";
 import { readMetrics } from "../run/metrics.ts";
+import { openSavedModel } from "../run/openSavedModel.ts";
 import { runPaths } from "../run/runFolder.ts";
-import { openSavedModel } from "../run/savedModel.ts";
 import { temporaryFolder } from "../run/testing/temporaryFolder.ts";
 import { learningRateAt, stepFlops, stepTokens } from "./schedule.ts";
 import {
@@ -19,7 +19,7 @@ import {
   type Variant,
 } from "./testing/tinyRun.ts";
 import { DivergedError } from "./trainer.ts";
-import type { TrainEvent } from "./trainRun.ts";
+import type { TrainEvent } from "./trainingRun.ts";
 
 const shared = sharedData();
 

@@ -88,6 +88,10 @@ export class Trainer implements StateHolder {
     return this.#averages(await this.#replicas.gradients(this.#passes(batches, step)));
   }
 
+  values(): Promise<HostTensors> {
+    return this.#replicas.values();
+  }
+
   moments(): Promise<HostTensors> {
     return this.#replicas.moments();
   }

@@ -3,21 +3,25 @@ import { initialParameters, matchParameters } from "../model/parameters.ts";
 import type { NamedArrays } from "../notation.ts";
 import { emptyTensor, float32, type HostTensor, type HostTensors } from "../runtime/executor.ts";
 import { MOMENT_KINDS, type StateKind } from "./graphs.ts";
+import { isShared } from "./sharedMemory.ts";
 
 /** Who trains a state in memory of its own. */
 export interface StateHolder {
+  /** The values it holds, `value.NAME` for each parameter. */
+  values(): Promise<HostTensors>;
   /** The moments it holds, `KIND.NAME` for each parameter. */
   moments(): Promise<HostTensors>;
 }
 
 /**
  * Parameters and their moments. A trainer moves them into memory of its own: with one replica they are as readable as before,
- * with several the moments are not, and to read them before `sync` is an error.
+ * with several the moments are not, and on a device neither is. To read what is not, before it is fetched, is an error.
  */
 export class TrainingState {
   readonly #names: readonly string[];
   #tensors: HostTensors;
   #momentsIn: StateHolder | undefined;
+  #valuesIn: StateHolder | undefined;
 
   private constructor(names: readonly string[], tensors: HostTensors) {
     this.#names = names;
@@ -60,13 +64,15 @@ export class TrainingState {
         "TrainingState: moments must be fetched with sync() before they are read, got newer ones in a trainer",
       );
     }
+    this.#checkValues();
     return this.#tensors;
   }
 
   /** `value.NAME` for each parameter, as a graph can be fed. */
   get values(): HostTensors {
+    this.#checkValues();
     // ONNX Runtime reads no shared memory.
-    const plain = (data: Float32Array) => (data.buffer instanceof SharedArrayBuffer ? data.slice() : data);
+    const plain = (data: Float32Array) => (isShared(data.buffer) ? data.slice() : data);
     return Object.fromEntries(
       this.#entries("value").map(([key, { shape, data }]) => [key, float32(shape, plain(data))]),
     );
@@ -74,6 +80,7 @@ export class TrainingState {
 
   /** Parameters, by name, and like `tensors` the state's own. */
   get weights(): NamedArrays {
+    this.#checkValues();
     return new Map(this.#entries("value").map(([key, array]) => [key.slice("value.".length), array]));
   }
 
@@ -82,17 +89,34 @@ export class TrainingState {
     return new Map(MOMENT_KINDS.flatMap((kind) => this.#entries(kind, this.tensors)));
   }
 
-  /** Moves what is in `visible` there, where `holder` trains it; moments that are not stay with the holder until `sync`. */
+  /** Moves what is in `visible` there, where `holder` trains it; what is not stays with the holder until it is fetched. */
   lendTo(holder: StateHolder, visible: HostTensors): void {
     this.#tensors = { ...this.#tensors, ...visible };
-    this.#momentsIn = MOMENT_KINDS.every((kind) => `${kind}.${this.#names[0]}` in visible) ? undefined : holder;
+    const isVisible = (kind: StateKind) => `${kind}.${this.#names[0]}` in visible;
+    this.#momentsIn = MOMENT_KINDS.every(isVisible) ? undefined : holder;
+    this.#valuesIn = isVisible("value") ? undefined : holder;
   }
 
-  /** Fetches the moments from the trainer that holds them. The next step there makes them old again. */
+  /** Fetches the values from the trainer that holds them. The next step there makes them old again. */
+  async syncValues(): Promise<void> {
+    if (this.#valuesIn === undefined) return;
+    this.#tensors = { ...this.#tensors, ...(await this.#valuesIn.values()) };
+    this.#valuesIn = undefined;
+  }
+
+  /** Fetches values and moments alike. */
   async sync(): Promise<void> {
+    await this.syncValues();
     if (this.#momentsIn === undefined) return;
     this.#tensors = { ...this.#tensors, ...(await this.#momentsIn.moments()) };
     this.#momentsIn = undefined;
+  }
+
+  #checkValues(): void {
+    if (this.#valuesIn === undefined) return;
+    throw new Error(
+      "TrainingState: values must be fetched with syncValues() before they are read, got newer ones in a trainer",
+    );
   }
 
   #entries(kind: StateKind, tensors = this.#tensors) {

@@ -11,9 +11,9 @@ import {
 } from "../../export/quantizationLoss.ts";
 import { RULES } from "../../model/rules.ts";
 import { WEIGHT_FORMATS } from "../../model/weights.ts";
+import { calibratedThresholds } from "../../run/calibrations.ts";
 import { packageVersion } from "../../run/provenance.ts";
 import type { SavedModel } from "../../run/savedModel.ts";
-import { calibratedThresholds } from "../../run/thresholds.ts";
 import { chooseRule } from "../../sample/chooseRule.ts";
 import { defineCommand } from "../command.ts";
 import { compact, table } from "../format.ts";

@@ -1,5 +1,5 @@
 import type { NamedArrays } from "../../notation.ts";
-import type { CheckpointContent } from "../checkpoint.ts";
+import type { CheckpointContent } from "../checkpointContent.ts";
 
 /** A small checkpoint whose every value depends on its step. */
 export function contentOf(step: number, validationLoss?: number): CheckpointContent {

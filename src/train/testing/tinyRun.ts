@@ -11,7 +11,8 @@ import { uniform } from "../../random.ts";
 import type { JsonObject } from "../../run/json.ts";
 import { createRun } from "../../run/runFolder.ts";
 import { nodeRuntime } from "../../runtime/node.ts";
-import { type TrainEvent, type TrainRunOptions, trainRun } from "../trainRun.ts";
+import type { TrainEvent } from "../trainingRun.ts";
+import { type TrainRunOptions, trainRun } from "../trainRun.ts";
 
 /** One thread, which leaves the cores to the tests beside. */
 export const runtime = nodeRuntime({ threads: 1 });

@@ -1,0 +1,138 @@
+/**
+ * Run folders in the browser's storage for the site (OPFS): `mod-runs/NAME/VERSION/...`, and beside the versions a file
+ * `current` with the name of the one that is whole. A tab that is closed while it saves leaves the version before.
+ */
+import type { RunFiles } from "../../src/browser.ts";
+import { EngineError } from "./failure.ts";
+import type { StoredRun } from "./protocol.ts";
+
+const FOLDER = "mod-runs";
+const CURRENT = "current";
+
+/** Saves a run under a name, in the place of an earlier one. */
+export function saveRun(name: string, files: RunFiles): Promise<void> {
+  checkName(name);
+  return storage(name, async (runs) => {
+    const run = await runs.getDirectoryHandle(name, { create: true });
+    const version = `version-${Number((await currentVersion(run))?.split("-")[1] ?? 0) + 1}`;
+    // What a save that was cut short left.
+    await remove(run, version);
+    await writeAll(await run.getDirectoryHandle(version, { create: true }), files);
+    await writeAll(run, new Map([[CURRENT, new TextEncoder().encode(version)]]));
+    for (const other of await entryNames(run)) if (other !== version && other !== CURRENT) await remove(run, other);
+  });
+}
+
+/** All saved runs, the last changed first. */
+export function listRuns(): Promise<StoredRun[]> {
+  return storage(undefined, async (runs) => {
+    const found: StoredRun[] = [];
+    for (const name of await entryNames(runs)) {
+      const folder = await openVersion(runs, name);
+      if (folder === undefined) continue;
+      const files = await Promise.all((await filesOf(folder)).map(([, handle]) => handle.getFile()));
+      const modified = Math.max(0, ...files.map(({ lastModified }) => lastModified));
+      found.push({ name, bytes: files.reduce((total, { size }) => total + size, 0), modified });
+    }
+    return found.sort((a, b) => b.modified - a.modified);
+  });
+}
+
+export function loadRun(name: string): Promise<RunFiles> {
+  return storage(name, async (runs) => {
+    const folder = (await entryNames(runs)).includes(name) ? await openVersion(runs, name) : undefined;
+    if (folder === undefined) {
+      throw new EngineError(
+        "file",
+        `storage: there must be a run "${name}" in this browser, got none; list them again`,
+      );
+    }
+    const read = async ([path, handle]: [string, FileSystemFileHandle]) =>
+      [path, new Uint8Array(await (await handle.getFile()).arrayBuffer())] as const;
+    return new Map(await Promise.all((await filesOf(folder)).map(read)));
+  });
+}
+
+export const deleteRun = (name: string): Promise<void> => storage(name, (runs) => remove(runs, name));
+
+function checkName(name: string): void {
+  if (/^\w[\w .+-]{0,99}$/.test(name) && !/[. ]$/.test(name)) return;
+  throw new EngineError(
+    "config",
+    `storage: a name must have 1 to 100 letters, digits, spaces, ".", "+", "-" and "_", got ${JSON.stringify(name)}; choose another`,
+  );
+}
+
+/**
+ * Works in the folder of runs; what the browser refuses is said in words.
+ *
+ * @param name the run that is worked on: no other worker or tab works on it meanwhile
+ */
+async function storage<Result>(
+  name: string | undefined,
+  work: (runs: FileSystemDirectoryHandle) => Promise<Result>,
+): Promise<Result> {
+  try {
+    const root = await navigator.storage.getDirectory();
+    const runs = await root.getDirectoryHandle(FOLDER, { create: true });
+    return await (name === undefined ? work(runs) : navigator.locks.request(`${FOLDER}/${name}`, () => work(runs)));
+  } catch (error) {
+    if (error instanceof EngineError) throw error;
+    const { name, message } = error as DOMException;
+    const next = name === "QuotaExceededError" ? "delete a run, or download this one" : "download the run instead";
+    throw new EngineError(
+      "storage",
+      `storage: the browser must let the site keep files, got ${message}; ${next}`,
+      error,
+    );
+  }
+}
+
+async function entryNames(folder: FileSystemDirectoryHandle): Promise<string[]> {
+  const names: string[] = [];
+  for await (const name of folder.keys()) names.push(name);
+  return names;
+}
+
+/** The version of a run that is whole. */
+async function currentVersion(run: FileSystemDirectoryHandle): Promise<string | undefined> {
+  const file = await run.getFileHandle(CURRENT).catch(() => undefined);
+  return file === undefined ? undefined : (await file.getFile()).text();
+}
+
+async function openVersion(
+  runs: FileSystemDirectoryHandle,
+  name: string,
+): Promise<FileSystemDirectoryHandle | undefined> {
+  const run = await runs.getDirectoryHandle(name);
+  const version = await currentVersion(run);
+  return version === undefined ? undefined : run.getDirectoryHandle(version);
+}
+
+/** Files of a folder and below, by path. */
+async function filesOf(folder: FileSystemDirectoryHandle, above = ""): Promise<[string, FileSystemFileHandle][]> {
+  const found: [string, FileSystemFileHandle][] = [];
+  for await (const [name, handle] of folder.entries()) {
+    if (handle.kind === "file") found.push([`${above}${name}`, handle as FileSystemFileHandle]);
+    else found.push(...(await filesOf(handle as FileSystemDirectoryHandle, `${above}${name}/`)));
+  }
+  return found;
+}
+
+async function writeAll(folder: FileSystemDirectoryHandle, files: RunFiles): Promise<void> {
+  for (const [path, bytes] of files) {
+    const names = path.split("/");
+    let place = folder;
+    for (const name of names.slice(0, -1)) place = await place.getDirectoryHandle(name, { create: true });
+    const file = await place.getFileHandle(names.at(-1)!, { create: true });
+    const writable = await file.createWritable();
+    await writable.write(bytes as Uint8Array<ArrayBuffer>);
+    await writable.close();
+  }
+}
+
+async function remove(folder: FileSystemDirectoryHandle, name: string): Promise<void> {
+  await folder.removeEntry(name, { recursive: true }).catch((error: DOMException) => {
+    if (error.name !== "NotFoundError") throw error;
+  });
+}
