@@ -44,12 +44,12 @@ export {
   Generator,
   type GeneratorOptions,
 } from "./sample/generator.ts";
+export { type InspectedLayer, type InspectedToken, type Inspection, Inspector } from "./sample/inspector.ts";
 export {
   type CompletionResult,
   type GenerateRequest,
   LanguageModel,
 } from "./sample/languageModel.ts";
-export { type InspectedLayer, type InspectedToken, type Inspection, Inspector } from "./sample/inspector.ts";
 export { type LoadOptions, loadModel } from "./sample/loadModel.ts";
 export { routingOf } from "./sample/routingOf.ts";
 export { fitStudy } from "./study/fit.ts";
