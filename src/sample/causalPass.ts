@@ -3,6 +3,7 @@ import { expertLayers, routedLayers } from "../model/config.ts";
 import type { Rule } from "../model/rules.ts";
 import type { SavedModel } from "../run/savedModel.ts";
 import { type Executor, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
+import { expertsOf } from "./expertsOf.ts";
 
 /** What one pass over a sequence gives. */
 export interface PassResult {
@@ -15,12 +16,6 @@ export interface PassResult {
   /** All that the graph gives. */
   readonly outputs: HostTensors;
 }
-
-/** For each row of a mask [T, E] the columns where it holds. */
-const chosenOf = (mask: Uint8Array, columns: number): number[][] =>
-  Array.from({ length: mask.length / columns }, (_, row) =>
-    Array.from({ length: columns }, (_, column) => column).filter((column) => mask[row * columns + column] === 1),
-  );
 
 /** Full forward passes under one rule, which may be top-k, without a cache. */
 export class CausalPass {
@@ -54,7 +49,7 @@ export class CausalPass {
       })),
       experts: expertLayers(model).map((layer, i) => ({
         layer,
-        tokens: chosenOf(outputs[`computed.${i}`]!.data as Uint8Array, model.experts!.count),
+        tokens: expertsOf(outputs[`computed.${i}`]!.data as Uint8Array, model.experts!.count),
       })),
       outputs,
     };

@@ -1,8 +1,9 @@
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
-import { type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
+import { expertLayers, type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import type { Rule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
+import { expertsOf } from "./expertsOf.ts";
 import { windowsOf } from "./windowsOf.ts";
 
 /** One token of an inspected text. */
@@ -24,6 +25,8 @@ export interface InspectedLayer {
   readonly routerWeights: readonly number[] | null;
   /** Null where there is no predictor. */
   readonly predictorLogits: readonly number[] | null;
+  /** Numbers of the experts that computed each token; null where there are none. */
+  readonly experts: readonly (readonly number[])[] | null;
 }
 
 /** A text as a model computes it under a rule; a `RoutingMap` with what lies behind it. */
@@ -70,7 +73,10 @@ export class Inspector {
       const outputs = await this.#executor.run({ ...this.#feeds(ids), ...parameters });
       const first = tokens.length === 0 ? 0 : 1;
       tokens.push(...this.#tokensOf(ids, floats(outputs, "logits")).slice(first));
-      for (const layer of layers) layer.add(outputs, routedLayers(this.#model).indexOf(layer.index), ids.length, first);
+      for (const layer of layers) {
+        layer.add(outputs, routedLayers(this.#model).indexOf(layer.index), ids.length, first);
+        layer.addExperts(outputs, this.#model, first);
+      }
     }
     return { rule: this.#rule, tokens, layers: layers.map((layer) => layer.result) };
   }
@@ -116,6 +122,7 @@ class LayerValues {
   readonly #through: boolean[] = [];
   readonly #weights: number[] = [];
   readonly #logits: number[] = [];
+  readonly #experts: (readonly number[])[] = [];
 
   constructor(kind: LayerKind, index: number) {
     this.#kind = kind;
@@ -132,14 +139,22 @@ class LayerValues {
     if (logits !== undefined) this.#logits.push(...logits.subarray(first));
   }
 
+  addExperts(outputs: HostTensors, model: ModelConfig, first: number): void {
+    const place = expertLayers(model).indexOf(this.index);
+    if (place === -1) return;
+    const computed = outputs[`computed.${place}`]!.data as Uint8Array;
+    this.#experts.push(...expertsOf(computed, model.experts!.count).slice(first));
+  }
+
   get result(): InspectedLayer {
-    const filled = (values: readonly number[]) => (values.length > 0 ? values : null);
+    const filled = <T>(values: readonly T[]) => (values.length > 0 ? values : null);
     return {
       index: this.index,
       kind: this.#kind,
       routedThrough: this.#through,
       routerWeights: filled(this.#weights),
       predictorLogits: filled(this.#logits),
+      experts: filled(this.#experts),
     };
   }
 }

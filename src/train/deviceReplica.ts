@@ -12,7 +12,7 @@ import {
 } from "../runtime/executor.ts";
 import { gradientGraph, MOMENT_KINDS, type StateKind } from "./graphs.ts";
 import { GRADIENT_GROUPS, type OptimizerConfig, type StepScalars } from "./optimizer.ts";
-import type { ReplicaOutputs, ReplicaPort, ReplicaStep } from "./replica.ts";
+import { type ReplicaOutputs, type ReplicaPort, type ReplicaStep, sumOfPasses } from "./replica.ts";
 import { updateGraph } from "./updateGraph.ts";
 
 export interface DeviceReplicaSettings {
@@ -116,8 +116,7 @@ export class DeviceReplica implements ReplicaPort {
       found = withoutNext(device);
       all.push(host);
     }
-    const total = (name: string) => all.map((host) => floats(host, name)).reduce((a, b) => a.map((x, i) => x + b[i]!));
-    return { outputs: { losses: total("losses"), ...(all[0]!.routing && { routing: total("routing") }) }, found };
+    return { outputs: sumOfPasses(all), found };
   }
 
   #ofKinds(kinds: readonly StateKind[]): Tensors {

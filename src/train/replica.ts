@@ -41,6 +41,18 @@ export interface ReplicaOutputs {
   readonly experts?: Float32Array;
 }
 
+/** What several passes of a gradient graph measured, summed. */
+export function sumOfPasses(outputs: readonly HostTensors[]): ReplicaOutputs {
+  const total = (name: string) =>
+    outputs.map((output) => floats(output, name)).reduce((a, b) => a.map((x, i) => x + b[i]!));
+  const [{ routing, experts }] = outputs as [HostTensors];
+  return {
+    losses: total("losses"),
+    ...(routing && { routing: total("routing") }),
+    ...(experts && { experts: total("experts") }),
+  };
+}
+
 /** A step as one replica saw it. */
 export interface ReplicaStep extends ReplicaOutputs {
   /** Sum of squares of each group's gradients, of all replicas. */
@@ -177,13 +189,7 @@ export class Replica implements ReplicaPort {
     for (const feeds of passes) {
       outputs.push(await this.#executor.run({ ...feeds, ...this.#state, ...this.#gradients }, into));
     }
-    const total = (name: string) => outputs.map((output) => floats(output, name)).reduce(sumOfArrays);
-    const [{ routing, experts }] = outputs as [HostTensors];
-    return {
-      losses: total("losses"),
-      ...(routing && { routing: total("routing") }),
-      ...(experts && { experts: total("experts") }),
-    };
+    return sumOfPasses(outputs);
   }
 
   async step(passes: readonly HostTensors[], scalars: StepScalars): Promise<ReplicaStep> {
@@ -276,8 +282,6 @@ export class Replica implements ReplicaPort {
     this.#valuesAreOld = false;
   }
 }
-
-const sumOfArrays = (a: Float32Array, b: Float32Array): Float32Array => a.map((x, i) => x + b[i]!);
 
 function addInto(target: Float32Array, source: Float32Array): void {
   for (let i = 0; i < target.length; i++) target[i]! += source[i]!;
