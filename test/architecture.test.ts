@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { ROOT } from "./support/cli.ts";
 
-/** Every room below the two that bring all together. */
+/** Every room below those that bring all together. */
 const LIBRARY = [
   "notation",
   "files",
@@ -58,8 +58,9 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "sample",
   ],
   bench: ["graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
+  ui: ["files", "model", "config", "run", "runtime", "train", "sample", "study"],
   index: LIBRARY,
-  cli: LIBRARY,
+  cli: [...LIBRARY, "ui"],
 };
 
 /** These run anywhere: no Node, no ONNX Runtime. */

@@ -15,6 +15,8 @@ export interface CausalGraphOptions {
   readonly budget?: number;
   /** Whether what the rule compares with its thresholds is an output too. */
   readonly scores?: boolean;
+  /** Whether what the predictors say is an output too, whichever rule decides. */
+  readonly predictorLogits?: boolean;
 }
 
 /**
@@ -23,13 +25,13 @@ export interface CausalGraphOptions {
  * Inputs: `tokens` int32 [batch, tokens], `targets` likewise (for `nll`), `positions` int64, `documents` int32, `valid` bool,
  * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], and `value.NAME` for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
- * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` too.
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` and `predictorLogits.I` too.
  */
 export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  { constants = {}, thresholds, budget, scores = false }: CausalGraphOptions = {},
+  { constants = {}, thresholds, budget, scores = false, predictorLogits = false }: CausalGraphOptions = {},
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
   const fed = parameterList(config).filter(({ name }) => constants[`value.${name}`] === undefined);
@@ -49,9 +51,10 @@ export function causalGraph(
     { rule, ...inputs, ...(thresholds && { thresholds }), ...(budget !== undefined && { budget }) },
     config,
   );
+  const left = new Set([...(scores ? [] : ["score"]), ...(predictorLogits ? [] : ["predictorLogits"])]);
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision)
-      .filter(([name]) => scores || name !== "score")
+      .filter(([name]) => !left.has(name))
       .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
   return {

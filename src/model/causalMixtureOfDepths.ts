@@ -5,7 +5,7 @@ import { withinBudget } from "./budget.ts";
 import { type CausalRule, causalScore, causalThreshold } from "./causalRule.ts";
 import type { ModelConfig } from "./config.ts";
 import type { ModLayerParameters } from "./parameters.ts";
-import { gated, gateOf, routerWeights } from "./router.ts";
+import { gated, gateOf, predictorLogits, routerWeights } from "./router.ts";
 import type { Rule } from "./rules.ts";
 
 /** What a whole batch brings to each routed block. */
@@ -33,6 +33,8 @@ export interface CausalDecision {
   readonly routerWeights: Tensor;
   /** What the rule compares with its threshold, [B, T]; under top-k, which has none, r. */
   readonly score: Tensor;
+  /** What the predictor says, whichever rule decides, [B, T]; missing where the block has none. */
+  readonly predictorLogits?: Tensor;
 }
 
 /**
@@ -67,7 +69,8 @@ export function causalMixtureOfDepths(
   const zero = scalar(x.dtype, 0);
   const mask = reshape(routedThrough, [...routedThrough.shape, 1]);
   const update = where(mask, gated(gateOf(routing.gate, r), delta), zero);
-  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r, score } };
+  const told = parameters.predictor && { predictorLogits: predictorLogits(parameters.predictor, x) };
+  return { x: add(x, update), decision: { routedThrough, top, routerWeights: r, score, ...told } };
 }
 
 /** The C largest r of each sequence, exactly C, padding excluded. */
