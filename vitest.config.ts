@@ -6,12 +6,12 @@ export default defineConfig({
     // ONNX Runtime is a native module that owns threads: one process a worker keeps crashes and thread counts apart.
     pool: "forks",
     projects: [
-      { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: 60_000 } },
+      { extends: true, test: { name: "src", include: ["src/**/*.test.ts", "web/app/**/*.test.ts"], testTimeout: 60_000 } },
       {
         extends: true,
         test: {
           name: "test",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "web/test/**/*.test.ts"],
           globalSetup: "./test/support/build.ts",
           // Most of these start processes of their own, each of which loads ONNX Runtime: slow on a busy machine.
           testTimeout: 180_000,

@@ -13,7 +13,7 @@ import { Segmented } from "./ui/controls.tsx";
 import { isLocal, linkTo, type PageName, usePlace } from "./url.ts";
 
 const PAGES: Readonly<Record<PageName, { readonly title: string; readonly Page: ComponentType }>> = {
-  home: { title: "What it is", Page: HomePage },
+  home: { title: "Home", Page: HomePage },
   runs: { title: "Runs", Page: RunsPage },
   microscope: { title: "Microscope", Page: MicroscopePage },
   playground: { title: "Playground", Page: PlaygroundPage },
@@ -35,9 +35,9 @@ export function App() {
   }, [page]);
   return (
     <>
-      <a class="skip" href="#main" onClick={(event) => (event.preventDefault(), heading.current?.focus())}>
+      <button type="button" class="skip" onClick={() => heading.current?.focus()}>
         Skip to content
-      </a>
+      </button>
       <Header page={page} />
       {isLocal() && <ConnectionNotice />}
       <main id="main" ref={heading} tabIndex={-1} class={`page page-${page}`}>
@@ -83,7 +83,8 @@ function ConnectionNotice() {
   if (connection !== "lost") return null;
   return (
     <div class="banner" role="alert">
-      The server does not answer. Trying again; what is shown may be old. If mod ui was ended, start it again on the same port.
+      The server does not answer. Trying again; what is shown may be old. If mod ui was ended, start it again on the
+      same port.
     </div>
   );
 }

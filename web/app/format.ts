@@ -9,9 +9,7 @@ export const short = (value: number | null | undefined, digits = 3): string =>
   value === null || value === undefined || !Number.isFinite(value) ? NONE : shortNumber(value, digits);
 
 export const fixed = (value: number | null | undefined, decimals: number): string =>
-  value === null || value === undefined || !Number.isFinite(value)
-    ? NONE
-    : value.toFixed(decimals).replace("-", "−");
+  value === null || value === undefined || !Number.isFinite(value) ? NONE : value.toFixed(decimals).replace("-", "−");
 
 export const percent = (share: number | null | undefined, decimals = 1): string =>
   share === null || share === undefined || !Number.isFinite(share) ? NONE : `${(100 * share).toFixed(decimals)} %`;

@@ -2,8 +2,17 @@
  * An engine that computes nothing: losses, routing and texts come from formulas. It shows and tests the pages that need an engine
  * without one. Runs inside the page; it must not refer to anything outside itself.
  */
-import type { Engine, Inspection, OpenModel, StoredRun, Training, TrainingEvent, TrainSettings } from "../app/engine.ts";
+
 import type { ModelSummary } from "../../src/ui/api.ts";
+import type {
+  Engine,
+  Inspection,
+  OpenModel,
+  StoredRun,
+  Training,
+  TrainingEvent,
+  TrainSettings,
+} from "../app/engine.ts";
 
 export interface FakeOptions {
   readonly webgpu?: boolean;
@@ -60,7 +69,15 @@ export function installFakeEngine({ webgpu = false, stepMs = 20 }: FakeOptions =
     const state = { step: from, isPaused: false, isOver: false };
     const record = (step: number) => ({
       losses: { lm: 2.4 + 4 * Math.exp(-step / 60) + 0.2 * noise(step), auxiliary: 0.2, predictor: 0.1, zLoss: 1 },
-      routing: [{ layer: 1, routerMean: -1, routerStd: 1, auxiliary: null, predictor: { accuracy: 1 - 0.4 * Math.exp(-step / 40), capacity: 0.125 + 0.2 * Math.exp(-step / 20) } }],
+      routing: [
+        {
+          layer: 1,
+          routerMean: -1,
+          routerStd: 1,
+          auxiliary: null,
+          predictor: { accuracy: 1 - 0.4 * Math.exp(-step / 40), capacity: 0.125 + 0.2 * Math.exp(-step / 20) },
+        },
+      ],
       ...{ gradientNorm: 1, learningRate: 0.003, stepMs: 20, tokensPerSecond: 20_000 + 1000 * noise(step) },
       ...{ gflopsPerSecond: 20, tokens: 512 * step, flops: 5e8 * step },
     });
@@ -72,8 +89,16 @@ export function installFakeEngine({ webgpu = false, stepMs = 20 }: FakeOptions =
         if (step % 10 === 0) {
           const lossNats = 2.5 + 4 * Math.exp(-step / 60);
           const rule = { lossNats, bitsPerByte: lossNats / 2, capacityByLayer: [1, 0.125, 1, 0.125], accuracy: 0.9 };
-          tell({ kind: "evaluation", step, record: { kind: "evaluation", step, result: { rules: { topk: rule, predictor: rule } } } });
-          tell({ kind: "routing", step, inspection: inspect("My fellow citizens, the state of our Union is strong.", "predictor", step) });
+          tell({
+            kind: "evaluation",
+            step,
+            record: { kind: "evaluation", step, result: { rules: { topk: rule, predictor: rule } } },
+          });
+          tell({
+            kind: "routing",
+            step,
+            inspection: inspect("My fellow citizens, the state of our Union is strong.", "predictor", step),
+          });
         }
         if (step === settings.steps) {
           state.isOver = true;
@@ -102,7 +127,15 @@ export function installFakeEngine({ webgpu = false, stepMs = 20 }: FakeOptions =
       resume: change({ isPaused: false }, "resumed"),
       stop: change({ isOver: true }, "stopped"),
       async save(name) {
-        const run = { id: name, name, summary: summaryOf(settings), step: state.step, steps: settings.steps, bytes: 1_234_567, savedMs: Date.now() };
+        const run = {
+          id: name,
+          name,
+          summary: summaryOf(settings),
+          step: state.step,
+          steps: settings.steps,
+          bytes: 1_234_567,
+          savedMs: Date.now(),
+        };
         stored.set(name, run);
         return run;
       },
@@ -115,7 +148,9 @@ export function installFakeEngine({ webgpu = false, stepMs = 20 }: FakeOptions =
     devices: async () => ({ webgpu, webgpuProblem: webgpu ? null : "this browser has none.", wasmThreads: 2 }),
     openFiles: async (files) => {
       if (files.some(({ name }) => name === "bad.txt")) {
-        throw new Error("bad.txt must be part of a run folder, got text; choose config.json, tokenizer.json and the weights");
+        throw new Error(
+          "bad.txt must be part of a run folder, got text; choose config.json, tokenizer.json and the weights",
+        );
       }
       return modelOf(files[0]!.name);
     },

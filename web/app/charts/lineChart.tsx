@@ -4,6 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import { short } from "../format.ts";
 import { useLook } from "../theme.ts";
 import { decimate } from "./decimate.ts";
+import { movedRange, type Range } from "./range.ts";
 
 /** One curve. Its arrays may be long: what is drawn is worked out of them for each range. */
 export interface Series {
@@ -17,8 +18,6 @@ export interface Series {
   readonly xs: ArrayLike<number>;
   readonly ys: ArrayLike<number>;
 }
-
-export type Range = readonly [low: number, high: number];
 
 interface LineChartProps {
   readonly title: string;
@@ -54,7 +53,11 @@ export function LineChart(props: LineChartProps) {
 
   useEffect(() => {
     const element = host.current!;
-    const made = new uPlot(optionsOf(latest, look, element.clientWidth), dataOf(latest.current, element.clientWidth), element);
+    const made = new uPlot(
+      optionsOf(latest, look, element.clientWidth),
+      dataOf(latest.current, element.clientWidth),
+      element,
+    );
     chart.current = made;
     const observer = new ResizeObserver(() => {
       made.setSize({ width: element.clientWidth, height: HEIGHT });
@@ -79,8 +82,6 @@ export function LineChart(props: LineChartProps) {
   return (
     <figure class="chart">
       <figcaption>{title}</figcaption>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: zooming and moving need the keyboard, as scrolling does */}
-      {/* biome-ignore lint/a11y/noStaticElementInteractions: a picture that can be zoomed has no role of its own */}
       <div
         class="chart-plot"
         ref={host}
@@ -126,12 +127,17 @@ function optionsOf(latest: { readonly current: LineChartProps }, look: "light" |
     latest.current.onRange(null);
     return null;
   };
-  const shared = { stroke: axis, font: FONT, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 } };
+  const shared = {
+    stroke: axis,
+    font: FONT,
+    grid: { stroke: grid, width: 1 },
+    ticks: { stroke: grid, width: 1, size: 4 },
+  };
   return {
     width,
     height: HEIGHT,
     padding: [8, 18, 0, 0],
-    legend: { live: true, markers: { width: 3 } },
+    legend: { live: true, markers: { width: 1.5 } },
     cursor: {
       sync: { key: group, setSeries: false },
       drag: { x: true, y: false, setScale: false },
@@ -172,31 +178,4 @@ function moveByKey(event: KeyboardEvent, full: Range, shown: Range | null, onRan
   if (next === undefined) return;
   event.preventDefault();
   onRange(next);
-}
-
-/** The range that a key leads to; undefined for a key that leads nowhere. */
-export function movedRange(key: string, full: Range, shown: Range | null): Range | null | undefined {
-  const [low, high] = shown ?? full;
-  const size = high - low;
-  const within = (start: number, length: number): Range | null => {
-    if (length >= full[1] - full[0]) return null;
-    const first = Math.min(Math.max(full[0], start), full[1] - length);
-    return [first, first + length];
-  };
-  switch (key) {
-    case "+":
-    case "=":
-      return within(low + size / 4, size / 2);
-    case "-":
-      return within(low - size / 2, size * 2);
-    case "ArrowLeft":
-      return within(low - size / 4, size);
-    case "ArrowRight":
-      return within(low + size / 4, size);
-    case "0":
-    case "Escape":
-      return null;
-    default:
-      return undefined;
-  }
 }

@@ -35,7 +35,9 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
     throw new ServerError(0, GONE);
   }
   if (response.ok) return response;
-  const { error } = (await response.json().catch(() => ({ error: `the server answered ${response.status}` }))) as ErrorAnswer;
+  const { error } = (await response
+    .json()
+    .catch(() => ({ error: `the server answered ${response.status}` }))) as ErrorAnswer;
   throw new ServerError(response.status, error);
 }
 

@@ -98,7 +98,10 @@ function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: Picker
       {options.length > 0 ? (
         <SelectField label="Model" value={id} options={options} onChange={setWanted} />
       ) : (
-        <p class="quiet">No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open the files of a run folder.</p>
+        <p class="quiet">
+          No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open the files of a run
+          folder.
+        </p>
       )}
       <label class="button is-file">
         Open files…

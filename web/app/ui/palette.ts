@@ -9,7 +9,8 @@ export const seriesColor = (index: number, look: Look): string =>
   look === "dark" ? DARK[index % DARK.length]! : lookOf(index).color;
 
 /** Dashes as canvases take them: another one for each round of colours. */
-export const seriesDash = (index: number): number[] => (lookOf(index).dash ?? "").split(" ").filter(Boolean).map(Number);
+export const seriesDash = (index: number): number[] =>
+  (lookOf(index).dash ?? "").split(" ").filter(Boolean).map(Number);
 
 interface Shade {
   readonly background: string;

@@ -1,11 +1,12 @@
 /** The map of a text: above each token, a cell for each layer, the first at the bottom, as the text is written. */
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { InspectedLayer } from "../../../src/ui/api.ts";
 import type { Inspection } from "../engine.ts";
 import { useLook } from "../theme.ts";
 import { drawLine, type MapColors } from "./routingMapDrawing.ts";
 import { type Line, layOut, type MapMetrics } from "./routingMapLayout.ts";
 import { visible } from "./tokenText.ts";
+import { useWidth } from "./useWidth.ts";
 
 /** What a cell's shade tells. */
 export const CELL_VALUES = ["choice", "router weight", "predictor logit"] as const;
@@ -26,8 +27,24 @@ interface RoutingMapProps {
 
 const FONT = '13px "Inter Variable", system-ui, sans-serif';
 const COLORS: Readonly<Record<"light" | "dark", MapColors>> = {
-  light: { ink: "#1a1f26", quiet: "#5b6470", through: "#0b66a3", around: "#e4e8ed", dense: "#b9c1cb", low: "#d55e00", focus: "#d55e00" },
-  dark: { ink: "#e8ecf2", quiet: "#9aa5b4", through: "#4aa3e0", around: "#252c36", dense: "#566273", low: "#ff8a4c", focus: "#ffb27a" },
+  light: {
+    ink: "#1a1f26",
+    quiet: "#5b6470",
+    through: "#0b66a3",
+    around: "#e4e8ed",
+    dense: "#b9c1cb",
+    low: "#d55e00",
+    focus: "#d55e00",
+  },
+  dark: {
+    ink: "#e8ecf2",
+    quiet: "#9aa5b4",
+    through: "#4aa3e0",
+    around: "#252c36",
+    dense: "#566273",
+    low: "#ff8a4c",
+    focus: "#ffb27a",
+  },
 };
 
 export function metricsOf(layers: readonly InspectedLayer[]): MapMetrics {
@@ -38,15 +55,7 @@ export function metricsOf(layers: readonly InspectedLayer[]): MapMetrics {
 
 /** Arrow keys move from token to token and from layer to layer; Escape leaves. */
 export function RoutingMap({ inspection, value, spot, onSpot }: RoutingMapProps) {
-  const host = useRef<HTMLDivElement>(null);
-  const [width, setWidth] = useState(0);
-  useLayoutEffect(() => {
-    const element = host.current!;
-    const observer = new ResizeObserver(() => setWidth(element.clientWidth));
-    observer.observe(element);
-    setWidth(element.clientWidth);
-    return () => observer.disconnect();
-  }, []);
+  const [host, width] = useWidth<HTMLDivElement>(0);
   const metrics = metricsOf(inspection.layers);
   const lines = width === 0 ? [] : layOut(inspection.tokens.map(visible), measure, width, metrics);
   const move = (event: KeyboardEvent) => {
@@ -117,7 +126,18 @@ function MapLine({ line, inspection, metrics, value, spot, onSpot, width }: MapL
   const { layers } = inspection;
   const height = layers.length * (metrics.cell + metrics.gap) + metrics.text;
   const isHere = spot !== null && spot.token >= line.first && spot.token < line.first + line.places.length;
-  const draw = () => drawLine(canvas.current!, { line, inspection, metrics, value, spot: isHere ? spot : null, colors: COLORS[look], font: FONT, width, height });
+  const draw = () =>
+    drawLine(canvas.current!, {
+      line,
+      inspection,
+      metrics,
+      value,
+      spot: isHere ? spot : null,
+      colors: COLORS[look],
+      font: FONT,
+      width,
+      height,
+    });
   useLayoutEffect(draw, [line, inspection, value, look, width, isHere ? spot : null]);
   useEffect(() => {
     // Letters that came late have other widths.

@@ -74,7 +74,12 @@ function drawLayer(context: CanvasRenderingContext2D, drawing: Drawing, layer: I
   }
 }
 
-function drawNumber(context: CanvasRenderingContext2D, { metrics, colors }: Drawing, { index, kind }: InspectedLayer, top: number) {
+function drawNumber(
+  context: CanvasRenderingContext2D,
+  { metrics, colors }: Drawing,
+  { index, kind }: InspectedLayer,
+  top: number,
+) {
   context.font = `${Math.min(11, metrics.cell)}px "Inter Variable", system-ui, sans-serif`;
   context.textAlign = "right";
   context.textBaseline = "middle";
@@ -95,7 +100,12 @@ function cellOf(layer: InspectedLayer, token: number, value: CellValue, largest:
   const isThrough = layer.routedThrough[token]!;
   const number = valuesOf(layer, value)?.[token];
   if (number === undefined) {
-    return { color: isThrough ? colors.through : colors.around, alpha: isThrough ? 1 : 0.35, isHollow: !isThrough, mark: null };
+    return {
+      color: isThrough ? colors.through : colors.around,
+      alpha: isThrough ? 1 : 0.35,
+      isHollow: !isThrough,
+      mark: null,
+    };
   }
   const size = Math.min(1, Math.abs(number) / (largest || 1));
   return {
@@ -117,7 +127,15 @@ function largestValue(layer: InspectedLayer, value: CellValue): number {
   return sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 1;
 }
 
-function strokeCell(context: CanvasRenderingContext2D, x: number, y: number, w: number, h: number, color: string, width: number): void {
+function strokeCell(
+  context: CanvasRenderingContext2D,
+  x: number,
+  y: number,
+  w: number,
+  h: number,
+  color: string,
+  width: number,
+): void {
   context.strokeStyle = color;
   context.lineWidth = width;
   context.strokeRect(x + 0.5, y + 0.5, w - 1, h - 1);

@@ -32,7 +32,6 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, row }: VirtualL
   const end = Math.min(items.length, Math.ceil((top + height) / rowHeight) + MARGIN);
   return (
     <div class="virtual-frame" ref={frame}>
-      {/* biome-ignore lint/a11y/noNoninteractiveElementInteractions: its rows hold the controls; the keys only move between them */}
       <ul
         class="virtual-list"
         aria-label={label}
@@ -63,7 +62,8 @@ function moveFocus(event: KeyboardEvent, frame: HTMLElement, rowHeight: number):
   const next = Number(from.dataset.index) + step;
   const place = next * rowHeight;
   if (place < frame.scrollTop) frame.scrollTop = Math.max(0, place);
-  if (place + rowHeight > frame.scrollTop + frame.clientHeight) frame.scrollTop = place + rowHeight - frame.clientHeight;
+  if (place + rowHeight > frame.scrollTop + frame.clientHeight)
+    frame.scrollTop = place + rowHeight - frame.clientHeight;
   // Rows just outside are there already; they have controls of the same kinds.
   const target = (event.target as HTMLElement).dataset.control;
   const row = frame.querySelector<HTMLElement>(`[data-index="${next}"]`);

@@ -4,8 +4,8 @@ import { MapLegend } from "../../ui/routingLegend.tsx";
 import { RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { isLocal, linkTo } from "../../url.ts";
 import { SpotCard } from "../microscope/spotCard.tsx";
-import { AroundPicture, RouterPicture, ThroughPicture } from "./pictures.tsx";
 import example from "./example.json";
+import { AroundPicture, RouterPicture, ThroughPicture } from "./pictures.tsx";
 
 const INSPECTION: Inspection = example;
 
@@ -17,8 +17,8 @@ export function HomePage() {
       <div class="hero">
         <h1>Not every token needs every layer</h1>
         <p class="lead">
-          A Mixture-of-Depths transformer decides for each token, block by block, whether to compute it or to let it pass. Compute goes
-          where it helps.
+          A Mixture-of-Depths transformer decides for each token, block by block, whether to compute it or to let it
+          pass. Compute goes where it helps.
         </p>
       </div>
       <section class="panel" aria-labelledby="example-title">
@@ -27,8 +27,8 @@ export function HomePage() {
         <MapLegend value="choice" hasRouting />
         <SpotCard inspection={INSPECTION} spot={spot} />
         <p class="hint">
-          A real one: six blocks of width 192, trained for some minutes on two centuries of State of the Union addresses. Every other block
-          may compute one token in eight; which, it has learned.
+          A real one: six blocks of width 192, trained for some minutes on two centuries of State of the Union
+          addresses. Every other block may compute one token in eight; which, it has learned.
         </p>
       </section>
       <ol class="steps">
@@ -51,22 +51,22 @@ export function HomePage() {
           <AroundPicture />
           <h2>The others go around</h2>
           <p>
-            For them <span class="formula">x′ = x</span>, bit for bit. With one token in eight, the block's FLOPs fall to less than an eighth,
-            and the time falls with them.
+            For them <span class="formula">x′ = x</span>, bit for bit. With one token in eight, the block's FLOPs fall
+            to less than an eighth, and the time falls with them.
           </p>
         </li>
       </ol>
       <section class="home-text">
         <h2>And when it writes?</h2>
         <p>
-          Choosing the heaviest tokens of a text looks at tokens that are not written yet. So a small predictor learns to foretell the choice
-          from each token alone, at a cost in loss that can hardly be measured.
+          Choosing the heaviest tokens of a text looks at tokens that are not written yet. So a small predictor learns
+          to foretell the choice from each token alone, at a cost in loss that can hardly be measured.
         </p>
         <h2>Is it better?</h2>
         <p>
-          Faster than the dense model of its shape, surely. Better at the same compute for training: that is a question, and{" "}
-          <a href={linkTo("studies")}>the studies</a> here ask it without taking the answer for granted. The method is Raposo et al.,
-          arXiv 2404.02258.
+          Faster than the dense model of its shape, surely. Better at the same compute for training: that is a question,
+          and <a href={linkTo("studies")}>the studies</a> here ask it without taking the answer for granted. The method
+          is Raposo et al., arXiv 2404.02258.
         </p>
       </section>
       <nav class="ways" aria-label="Where to go on">

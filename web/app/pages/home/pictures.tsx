@@ -22,7 +22,15 @@ const Tokens = ({ isOn, y }: { isOn: (i: number) => boolean; y: number }) => (
 export const RouterPicture = () => (
   <Frame>
     {WEIGHTS.map((weight, i) => (
-      <rect key={weight} class={CHOSEN.includes(i) ? "weight is-on" : "weight"} x={xOf(i) + 5} y={70 - 58 * weight} width="8" height={58 * weight} rx="1.5" />
+      <rect
+        key={weight}
+        class={CHOSEN.includes(i) ? "weight is-on" : "weight"}
+        x={xOf(i) + 5}
+        y={70 - 58 * weight}
+        width="8"
+        height={58 * weight}
+        rx="1.5"
+      />
     ))}
     <Tokens y={78} isOn={(i) => CHOSEN.includes(i)} />
   </Frame>

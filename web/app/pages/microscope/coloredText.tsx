@@ -32,7 +32,6 @@ export function ColoredText({ inspection, spot, onSpot }: ColoredTextProps) {
           const { background, ink } = shade(share ?? 0, look);
           return (
             <span
-              // biome-ignore lint/suspicious/noArrayIndexKey: a token's place is what it is
               key={i}
               class={spot?.token === i ? "token is-spot" : "token"}
               style={share === null ? {} : { background, color: ink }}

@@ -29,7 +29,11 @@ export function LayerTable({ layers, capacityRatio }: LayerTableProps) {
               <th scope="row">{layer.index}</th>
               <td>{layer.kind}</td>
               <td>
-                <Bar share={throughOf(layer)} isDense={layer.kind === "dense"} mark={layer.kind === "dense" ? null : capacityRatio} />
+                <Bar
+                  share={throughOf(layer)}
+                  isDense={layer.kind === "dense"}
+                  mark={layer.kind === "dense" ? null : capacityRatio}
+                />
               </td>
               <td class="number">{percent(agreementOf(layer), 0)}</td>
             </tr>

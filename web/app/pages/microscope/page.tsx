@@ -83,5 +83,7 @@ export function RuleField({ model, rule, onChange }: RuleFieldProps) {
     { value: "", text: ownText },
     ...rules.map((value) => ({ value, text: RULE_TEXTS[value] ?? value })),
   ];
-  return <SelectField label="Who decides" value={rules.includes(rule) ? rule : ""} options={options} onChange={onChange} />;
+  return (
+    <SelectField label="Who decides" value={rules.includes(rule) ? rule : ""} options={options} onChange={onChange} />
+  );
 }

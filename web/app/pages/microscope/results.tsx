@@ -2,8 +2,8 @@ import { useState } from "preact/hooks";
 import type { Inspection, OpenModel } from "../../engine.ts";
 import { fixed, percent } from "../../format.ts";
 import { Figure, Figures, Segmented } from "../../ui/controls.tsx";
-import { CELL_VALUES, RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { MapLegend } from "../../ui/routingLegend.tsx";
+import { CELL_VALUES, RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { useChoice } from "../../url.ts";
 import { ColoredText } from "./coloredText.tsx";
 import { meanOf, routedOf, shareThrough } from "./figures.ts";
@@ -17,7 +17,9 @@ export function Results({ inspection, model }: { inspection: Inspection; model: 
   const [spot, setSpot] = useState<Spot | null>(null);
   const routed = routedOf(inspection);
   const values = CELL_VALUES.filter(
-    (each) => each === "choice" || (each === "router weight" ? routed.length > 0 : routed.some(({ predictorLogits }) => predictorLogits)),
+    (each) =>
+      each === "choice" ||
+      (each === "router weight" ? routed.length > 0 : routed.some(({ predictorLogits }) => predictorLogits)),
   );
   return (
     <>
@@ -27,8 +29,16 @@ export function Results({ inspection, model }: { inspection: Inspection; model: 
         <Figure label="entropy, nats" value={fixed(meanOf(inspection.entropyNats), 3)} />
         {routed.length > 0 && (
           <>
-            <Figure label="through routed blocks" title="share of the tokens, mean over routed blocks" value={percent(shareThrough(routed))} />
-            <Figure label="in training" title="share that each routed block computed in training" value={percent(model.summary.capacityRatio)} />
+            <Figure
+              label="through routed blocks"
+              title="share of the tokens, mean over routed blocks"
+              value={percent(shareThrough(routed))}
+            />
+            <Figure
+              label="in training"
+              title="share that each routed block computed in training"
+              value={percent(model.summary.capacityRatio)}
+            />
           </>
         )}
         <Figure label="rule" value={inspection.rule} />

@@ -46,7 +46,8 @@ interface LayerWordsProps {
 
 function LayerWords({ layer, token, isShort }: LayerWordsProps) {
   const { index, kind, routedThrough, routerWeights, predictorLogits, top } = layer;
-  if (kind === "dense") return isShort ? <span class="quiet">{index} dense</span> : <>Layer {index}: dense, computes every token.</>;
+  if (kind === "dense")
+    return isShort ? <span class="quiet">{index} dense</span> : <>Layer {index}: dense, computes every token.</>;
   const way = routedThrough[token] ? "through" : "around";
   const weight = fixed(routerWeights?.[token], 3);
   if (isShort) {

@@ -87,7 +87,9 @@ export function PlaygroundPage() {
           <RuleField model={model && withoutTopk(model)} rule={rule} onChange={setRule} />
         </div>
         <Field label="Prompt">
-          {(id) => <textarea id={id} rows={3} value={prompt} onInput={(event) => setPrompt(event.currentTarget.value)} />}
+          {(id) => (
+            <textarea id={id} rows={3} value={prompt} onInput={(event) => setPrompt(event.currentTarget.value)} />
+          )}
         </Field>
         <details class="settings" open>
           <summary>How tokens are drawn</summary>
@@ -102,7 +104,11 @@ export function PlaygroundPage() {
           </button>
           {isRouted && (
             <label class="check">
-              <input type="checkbox" checked={twin === "yes"} onChange={(event) => setTwin(event.currentTarget.checked ? "yes" : "no")} />
+              <input
+                type="checkbox"
+                checked={twin === "yes"}
+                onChange={(event) => setTwin(event.currentTarget.checked ? "yes" : "no")}
+              />
               Then once more with every block computed, for its speed
             </label>
           )}

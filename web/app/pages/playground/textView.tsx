@@ -25,22 +25,32 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
   const fewest = layers.filter((kind) => kind === "dense").length;
   const span = layers.length - fewest;
   const finish = tokens.at(-1)?.finish;
-  const meanLoss = tokens.length === 0 ? null : -tokens.reduce((sum, { logProbability }) => sum + logProbability, 0) / tokens.length;
+  const meanLoss =
+    tokens.length === 0 ? null : -tokens.reduce((sum, { logProbability }) => sum + logProbability, 0) / tokens.length;
   return (
     <section class="panel stream" aria-label={title}>
       <div class="panel-head">
         <h2>{title}</h2>
-        <span class="quiet">{state === "waiting" ? "waiting" : state === "coming" ? "coming…" : (FINISHES[finish ?? ""] ?? "stopped")}</span>
+        <span class="quiet">
+          {state === "waiting" ? "waiting" : state === "coming" ? "coming…" : (FINISHES[finish ?? ""] ?? "stopped")}
+        </span>
       </div>
       <Figures>
-        <Figure label="tokens a second" title="after the first token, whose time holds the prompt's" value={<SpeedText text={text} other={other} />} />
+        <Figure
+          label="tokens a second"
+          title="after the first token, whose time holds the prompt's"
+          value={<SpeedText text={text} other={other} />}
+        />
         <Figure label="tokens" value={tokens.length} />
         <Figure label="first token" value={tokens[0] === undefined ? "–" : `${fixed(tokens[0].atMs, 0)} ms`} />
         {span > 0 && <Figure label="through routed blocks" value={percent(shareThrough(text))} />}
         <Figure label="−ln p a token" value={fixed(meanLoss, 2)} />
       </Figures>
       {isTwin && (
-        <p class="hint">The same weights with nothing passed around: the cost of the dense model of this shape. It was not trained to compute so much; read its speed, not its text.</p>
+        <p class="hint">
+          The same weights with nothing passed around: the cost of the dense model of this shape. It was not trained to
+          compute so much; read its speed, not its text.
+        </p>
       )}
       <p class="colored-text" aria-live="off">
         <span class="prompt">{prompt}</span>
@@ -48,14 +58,24 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
           const blocks = blocksOf(text, token);
           const { background, ink } = shade(span === 0 ? 0.5 : 0.12 + (0.8 * (blocks - fewest)) / span, look);
           return (
-            // biome-ignore lint/suspicious/noArrayIndexKey: a token's place is what it is
-            <span key={i} class="token" style={{ background, color: ink }} title={`${blocks} of ${layers.length} blocks, −ln p ${(-token.logProbability).toFixed(2)}`}>
+            <span
+              key={i}
+              class="token"
+              style={{ background, color: ink }}
+              title={`${blocks} of ${layers.length} blocks, −ln p ${(-token.logProbability).toFixed(2)}`}
+            >
               {token.text}
             </span>
           );
         })}
       </p>
-      {span > 0 && <ScaleLegend least={`${fewest}`} most={`${layers.length} blocks`} name="computed the position that the token was foretold from" />}
+      {span > 0 && (
+        <ScaleLegend
+          least={`${fewest}`}
+          most={`${layers.length} blocks`}
+          name="computed the position that the token was foretold from"
+        />
+      )}
     </section>
   );
 }

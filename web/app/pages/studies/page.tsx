@@ -14,13 +14,15 @@ export function StudiesPage() {
       <>
         <h1>Studies</h1>
         <Notice>
-          There is no folder of studies here. <code>mod ui --studies DIR</code> names one; docs/STUDIES.md says how to make one.
+          There is no folder of studies here. <code>mod ui --studies DIR</code> names one; docs/STUDIES.md says how to
+          make one.
         </Notice>
       </>
     );
   }
   const first = studies.value.reduce((a, b) => (b.finished / (b.planned || 1) > a.finished / (a.planned || 1) ? b : a));
-  const chosen = studies.value.find(({ id }) => id === wanted) ?? studies.value.find(({ id }) => id === "isoflop") ?? first;
+  const chosen =
+    studies.value.find(({ id }) => id === wanted) ?? studies.value.find(({ id }) => id === "isoflop") ?? first;
   return (
     <>
       <div class="page-head">
@@ -28,7 +30,10 @@ export function StudiesPage() {
         <SelectField
           label="Study"
           value={chosen.id}
-          options={studies.value.map(({ id, finished, planned }) => ({ value: id, text: `${id} (${finished} of ${planned} runs)` }))}
+          options={studies.value.map(({ id, finished, planned }) => ({
+            value: id,
+            text: `${id} (${finished} of ${planned} runs)`,
+          }))}
           onChange={setWanted}
         />
       </div>

@@ -5,9 +5,9 @@ import { useLook } from "../../theme.ts";
 import { Segmented } from "../../ui/controls.tsx";
 import { seriesColor } from "../../ui/palette.ts";
 import { listOf, useChoice, useParam } from "../../url.ts";
-import { ClaimTable, StudyRunTable, Table } from "./tables.tsx";
 import { IsoFlopChart } from "./isoFlopChart.tsx";
 import { LearningCurves } from "./learningCurves.tsx";
+import { ClaimTable, StudyRunTable, Table } from "./tables.tsx";
 
 const QUANTITIES = ["parameters", "forward FLOPs"] as const;
 
@@ -56,8 +56,8 @@ export function StudyReport({ study }: { study: StudyView }) {
           ))}
         </div>
         <p class="hint">
-          Points: runs, a seed each. Lines: parabolas of least squares over ln(parameters). ★ their minimum with its 95 % interval over
-          seeds; ☆ the best size, where the sizes do not surely bracket a minimum.
+          Points: runs, a seed each. Lines: parabolas of least squares over ln(parameters). ★ their minimum with its 95
+          % interval over seeds; ☆ the best size, where the sizes do not surely bracket a minimum.
         </p>
       </section>
       <LearningCurves fits={shown} colorOf={colorOf} />
@@ -89,7 +89,9 @@ function MinimaTable({ fits }: { fits: readonly StudyFitView[] }) {
           <td>{minimum!.isBracketed ? "bracketed" : "not surely bracketed"}</td>
           <td class="number">
             {minimum!.lossNats.toFixed(4)}
-            {intervals && <span class="quiet">{` [${intervals.lossNats.low.toFixed(4)}, ${intervals.lossNats.high.toFixed(4)}]`}</span>}
+            {intervals && (
+              <span class="quiet">{` [${intervals.lossNats.low.toFixed(4)}, ${intervals.lossNats.high.toFixed(4)}]`}</span>
+            )}
           </td>
           <td class="number">{short(minimum!.parameters)}</td>
           <td class="number">{short(minimum!.forwardFlopsPerToken)}</td>

@@ -1,7 +1,7 @@
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { StudyClaimView, StudyFitView } from "../../../../src/ui/api.ts";
 import { duration, short } from "../../format.ts";
-import type { ComponentChildren } from "preact";
 
 interface TableProps {
   readonly title: string;
@@ -17,7 +17,6 @@ export function Table({ title, headings, numbersFrom = headings.length, children
   return (
     <section class="panel" aria-labelledby={id}>
       <h2 id={id}>{title}</h2>
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by keyboard */}
       <div class="wide" tabIndex={0} role="group" aria-label={title}>
         <table>
           <thead>
@@ -48,7 +47,11 @@ export function ClaimTable({ claims }: { claims: readonly StudyClaimView[] }) {
   const waiting = claims.filter(({ verdict }) => verdict === NOT_MEASURED);
   const shown = isAll ? claims : claims.filter((claim) => !waiting.includes(claim));
   return (
-    <Table title="Claims of the paper" headings={["measured", "budget", "value", "relative", "paper", "verdict", "notes"]} note={CLAIM_NOTE}>
+    <Table
+      title="Claims of the paper"
+      headings={["measured", "budget", "value", "relative", "paper", "verdict", "notes"]}
+      note={CLAIM_NOTE}
+    >
       {shown.map(({ measure, budget, value, relative, paper, verdict, notes }) => (
         <tr key={`${measure} ${budget}`}>
           <th scope="row" class="words">

@@ -49,11 +49,25 @@ export function TrainForm({ engine, onStart }: TrainFormProps) {
       <CorpusField corpus={corpus} onChange={setCorpus} onProblem={setProblem} />
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
       <div class="settings-grid">
-        <SelectField label="Preset" value={found.name} options={CHOICES.map(({ name }) => ({ value: name, text: name }))} onChange={setPreset} />
+        <SelectField
+          label="Preset"
+          value={found.name}
+          options={CHOICES.map(({ name }) => ({ value: name, text: name }))}
+          onChange={setPreset}
+        />
         <NumberField label="Steps" min={1} max={100_000} value={steps} onChange={setSteps} />
         <NumberField label="Seed" min={0} value={seed} onChange={setSeed} />
-        {isRouted && <NumberField label="Capacity, %" min={1} max={100} step="any" value={capacity} onChange={setCapacity} />}
-        {isLearned && <SelectField label="Gate" value={gate} options={GATES.map((value) => ({ value, text: value }))} onChange={setGate} />}
+        {isRouted && (
+          <NumberField label="Capacity, %" min={1} max={100} step="any" value={capacity} onChange={setCapacity} />
+        )}
+        {isLearned && (
+          <SelectField
+            label="Gate"
+            value={gate}
+            options={GATES.map((value) => ({ value, text: value }))}
+            onChange={setGate}
+          />
+        )}
       </div>
       <p class="hint">{sentence(found.summary)}</p>
       <DeviceField report={report} device={chosen} onChange={setDevice} />
@@ -93,7 +107,10 @@ function CorpusField({ corpus, onChange, onProblem }: CorpusFieldProps) {
         onChange={(kind) => onChange(kind === "bundled" ? { kind } : { kind, name: "", text: "" })}
       />
       {corpus.kind === "text" && (
-        <Field label="Text file" hint={corpus.name === "" ? "Plain text, UTF-8." : `${corpus.name}, ${bytes(corpus.text.length)}`}>
+        <Field
+          label="Text file"
+          hint={corpus.name === "" ? "Plain text, UTF-8." : `${corpus.name}, ${bytes(corpus.text.length)}`}
+        >
           {(id) => (
             <input
               id={id}
@@ -112,7 +129,9 @@ function CorpusField({ corpus, onChange, onProblem }: CorpusFieldProps) {
 /** The text of a file, if it is one. */
 export async function readText(file: File): Promise<string> {
   if (file.size > MOST_BYTES) {
-    throw new Error(`${file.name} must have at most ${bytes(MOST_BYTES)}, got ${bytes(file.size)}; cut it, or use mod train`);
+    throw new Error(
+      `${file.name} must have at most ${bytes(MOST_BYTES)}, got ${bytes(file.size)}; cut it, or use mod train`,
+    );
   }
   let text: string;
   try {

@@ -18,7 +18,8 @@ export function TrainPage() {
       <h1>Train in the browser</h1>
       <p class="lead">A small model learns on this machine, in this tab. Nothing leaves it.</p>
       {engine.state === "failed" && <Notice kind="problem">{engine.message}</Notice>}
-      {engine.state === "done" && (engine.value === null ? <Notice>{NO_ENGINE}</Notice> : <Workbench engine={engine.value} />)}
+      {engine.state === "done" &&
+        (engine.value === null ? <Notice>{NO_ENGINE}</Notice> : <Workbench engine={engine.value} />)}
     </>
   );
 }

@@ -1,5 +1,6 @@
 import { useMemo, useState } from "preact/hooks";
-import { fullRange, LineChart, type Range } from "../../charts/lineChart.tsx";
+import { fullRange, LineChart } from "../../charts/lineChart.tsx";
+import type { Range } from "../../charts/range.ts";
 import { fixed, percent, short } from "../../format.ts";
 import { useStore } from "../../store.ts";
 import { useLook } from "../../theme.ts";
@@ -16,7 +17,12 @@ interface ProgressProps {
   readonly onSaved: () => void;
 }
 
-const SHOWN = ["Loss, nats a token", "Predictor: decisions as top-k", "Share routed through, if the causal rule decided", "Tokens a second"];
+const SHOWN = [
+  "Loss, nats a token",
+  "Predictor: decisions as top-k",
+  "Share routed through, if the causal rule decided",
+  "Tokens a second",
+];
 const PHASES: Readonly<Record<SessionView["phase"], string>> = {
   preparing: "preparing",
   running: "training",
@@ -93,9 +99,14 @@ function Now({ session, view: { step, steps, summary } }: PartProps) {
     <Figures>
       <Figure label="step" value={steps === null ? "–" : `${short(step)} / ${short(steps)}`} />
       <Figure label="training loss" value={fixed(last("loss.lm"), 3)} />
-      <Figure label={`validation loss, ${rule}`} value={fixed(session.metrics.evaluations.column(`${rule}.lossNats`)?.at(-1), 3)} />
+      <Figure
+        label={`validation loss, ${rule}`}
+        value={fixed(session.metrics.evaluations.column(`${rule}.lossNats`)?.at(-1), 3)}
+      />
       <Figure label="tokens a second" value={short(last("tokensPerSecond"))} />
-      {summary?.capacityRatio != null && <Figure label="predictor as top-k" value={percent(last("predictor.accuracy"))} />}
+      {summary?.capacityRatio != null && (
+        <Figure label="predictor as top-k" value={percent(last("predictor.accuracy"))} />
+      )}
     </Figures>
   );
 }
@@ -167,7 +178,15 @@ function Keep({ session, onSaved }: { session: TrainingSession; onSaved: () => v
   return (
     <div class="keep">
       <Field label="Name">
-        {(id) => <input id={id} required pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*" value={name} onInput={(event) => setName(event.currentTarget.value)} />}
+        {(id) => (
+          <input
+            id={id}
+            required
+            pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*"
+            value={name}
+            onInput={(event) => setName(event.currentTarget.value)}
+          />
+        )}
       </Field>
       <button type="button" class="button" disabled={name === ""} onClick={save}>
         Save in this browser

@@ -1,6 +1,7 @@
 /** A training as the page follows it: events become columns of numbers, as charts draw them. */
-import { evaluationRow, stepRow } from "../../../../src/ui/metricsColumns.ts";
+
 import type { ModelSummary } from "../../../../src/ui/api.ts";
+import { evaluationRow, stepRow } from "../../../../src/ui/metricsColumns.ts";
 import { noMetrics, type RunMetrics } from "../../data/columns.ts";
 import type { Inspection, Training, TrainingEvent } from "../../engine.ts";
 import { Store } from "../../store.ts";
@@ -50,21 +51,25 @@ export class TrainingSession {
   }
 
   #take(event: TrainingEvent): void {
+    if (event.kind === "step" || event.kind === "evaluation") this.#record(event);
+    this.#change(this.#changeOf(event));
+  }
+
+  #changeOf(event: TrainingEvent): Partial<SessionView> {
     switch (event.kind) {
       case "start":
-        return this.#change({ phase: "running", words: null, step: event.step, steps: event.steps, summary: event.summary });
+        return { phase: "running", words: null, step: event.step, steps: event.steps, summary: event.summary };
       case "preparing":
-        return this.#change({ phase: "preparing", words: event.what });
+        return { phase: "preparing", words: event.what };
       case "step":
       case "evaluation":
-        this.#record(event);
-        return this.#change({ step: event.step, version: this.#next.version + 1 });
+        return { step: event.step, version: this.#next.version + 1 };
       case "routing":
-        return this.#change({ routing: { step: event.step, inspection: event.inspection } });
+        return { routing: { step: event.step, inspection: event.inspection } };
       case "error":
-        return this.#change({ phase: "failed", words: event.message });
+        return { phase: "failed", words: event.message };
       default:
-        return this.#change({ phase: event.kind === "resumed" ? "running" : event.kind, words: null, step: event.step });
+        return { phase: event.kind === "resumed" ? "running" : event.kind, words: null, step: event.step };
     }
   }
 

@@ -38,7 +38,8 @@ export function StoredRunList({ engine, changes, isBusy, onResume }: StoredRunLi
             accept=".tar,.gz,.tgz"
             onChange={(event) => {
               const file = event.currentTarget.files?.[0];
-              if (file) void act(() => engine.stored.importArchive(file, file.name.replace(/\.(tar|tgz|tar\.gz)$/, "")));
+              if (file)
+                void act(() => engine.stored.importArchive(file, file.name.replace(/\.(tar|tgz|tar\.gz)$/, "")));
             }}
           />
         </label>
@@ -57,7 +58,9 @@ export function StoredRunList({ engine, changes, isBusy, onResume }: StoredRunLi
               isBusy={isBusy}
               onResume={() => act(() => resume(run.id))}
               onExport={() => act(async () => saveAs(await engine.stored.exportArchive(run.id), `${run.name}.tar`))}
-              onRemove={() => confirm(`Delete ${run.name} from this browser?`) && act(() => engine.stored.remove(run.id))}
+              onRemove={() =>
+                confirm(`Delete ${run.name} from this browser?`) && act(() => engine.stored.remove(run.id))
+              }
             />
           ))}
       </ul>
