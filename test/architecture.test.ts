@@ -157,3 +157,24 @@ test("every package that is imported is a dependency", () => {
   const strays = external.filter(({ to }) => !to.startsWith("node:") && !known.includes(nameOf(to)));
   expect(strays.map(shown)).toEqual([]);
 });
+
+test("the page takes nothing from src that needs Node", () => {
+  const page = readdirSync(path.join(ROOT, "web/app"), { recursive: true, encoding: "utf8" }).filter(
+    (name) => /\.tsx?$/.test(name) && !name.includes(".test."),
+  );
+  const taken = page.flatMap((name) => {
+    const text = readFileSync(path.join(ROOT, "web/app", name), "utf8");
+    const statements = [...text.matchAll(STATEMENT)].filter(([, type]) => type === undefined);
+    return statements.flatMap(([, , fixed = ""]) => /^(?:\.\.\/)+src\/(.*)$/.exec(fixed)?.[1] ?? []);
+  });
+  expect(taken).toContain("ui/tableCodec.ts");
+  // With all that these bring along.
+  const reached = new Set(taken);
+  for (const file of reached) {
+    for (const { from, to, isType } of internal) if (from === file && !isType) reached.add(to);
+  }
+  const strays = external.filter(
+    ({ from, to, isType }) => reached.has(from) && !isType && /^(node:|onnxruntime)/.test(to),
+  );
+  expect(strays.map(shown)).toEqual([]);
+});

@@ -101,7 +101,12 @@ export class Training {
     return [
       ...onTheirWay.map(([id, { stderr }]) => summaryWithoutFolder(id, "starting", lastLine(stderr))),
       ...failed.map(([id, problem]) => summaryWithoutFolder(id, "damaged", problem)),
-      ...runs.map((run) => ({ ...run, problem: run.problem ?? this.#failures.get(run.id) ?? null })),
+      ...runs.map((run) => ({
+        ...run,
+        // Its process gives the lock back before it ends; until then it cannot be resumed.
+        state: this.#started.has(run.id) ? ("running" as const) : run.state,
+        problem: run.problem ?? this.#failures.get(run.id) ?? null,
+      })),
     ];
   }
 

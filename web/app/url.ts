@@ -18,8 +18,8 @@ export function parsePlace(hash: string, first: PageName): Place {
 
 export function formatPlace({ page, params }: Place): string {
   const query = new URLSearchParams(Object.entries(params).filter(([, value]) => value !== "")).toString();
-  // Commas and slashes, which lists and run names have, need no escape behind #.
-  const readable = query.replaceAll("%2C", ",").replaceAll("%2F", "/");
+  // Commas and slashes, which lists and run names have, need no escape behind #, nor has the sign between a range's ends.
+  const readable = query.replaceAll("%2C", ",").replaceAll("%2F", "/").replaceAll("%7E", "~");
   return readable === "" ? `#/${page}` : `#/${page}?${readable}`;
 }
 

@@ -7,6 +7,8 @@ interface VirtualListProps<T> {
   /** Pixels; all rows have the same height. */
   readonly rowHeight: number;
   readonly keyOf: (item: T) => string;
+  /** When it changes the list is another, and begins at its top. */
+  readonly identity: string;
   readonly row: (item: T, index: number) => ComponentChildren;
 }
 
@@ -14,7 +16,7 @@ interface VirtualListProps<T> {
 const MARGIN = 6;
 
 /** A list of any length, of which only the rows in sight are there. Up and down move from row to row. */
-export function VirtualList<T>({ items, label, rowHeight, keyOf, row }: VirtualListProps<T>) {
+export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }: VirtualListProps<T>) {
   const frame = useRef<HTMLDivElement>(null);
   const [{ top, height }, setView] = useState({ top: 0, height: 600 });
   useEffect(() => {
@@ -28,6 +30,9 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, row }: VirtualL
       element.removeEventListener("scroll", look);
     };
   }, []);
+  useEffect(() => {
+    frame.current!.scrollTop = 0;
+  }, [identity]);
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
   const end = Math.min(items.length, Math.ceil((top + height) / rowHeight) + MARGIN);
   return (
