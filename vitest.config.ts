@@ -6,7 +6,10 @@ export default defineConfig({
     // ONNX Runtime is a native module that owns threads: one process a worker keeps crashes and thread counts apart.
     pool: "forks",
     projects: [
-      { extends: true, test: { name: "src", include: ["src/**/*.test.ts", "web/app/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: { name: "src", include: ["src/**/*.test.ts", "web/app/**/*.test.ts"], testTimeout: 60_000 },
+      },
       {
         extends: true,
         test: {

@@ -42,6 +42,7 @@ export {
   Generator,
   type GeneratorOptions,
 } from "./sample/generator.ts";
+export { type InspectableModel, type InspectedLayer, type Inspection, inspectText } from "./sample/inspect.ts";
 export {
   type CompletionResult,
   type GenerateRequest,

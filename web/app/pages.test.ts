@@ -9,6 +9,7 @@ import { emptyText, shareThrough, tokensPerSecond } from "./pages/playground/str
 import { arrange } from "./pages/runs/arrange.ts";
 import { PANELS, panelSeries } from "./pages/runs/panels.ts";
 import { TrainingSession } from "./pages/train/session.ts";
+import { scaleSteps, shade } from "./ui/palette.ts";
 import { layOut } from "./ui/routingMapLayout.ts";
 import { visible } from "./ui/tokenText.ts";
 
@@ -190,4 +191,25 @@ test("numbers and times as people read them", () => {
     "3 d ago",
   ]);
   expect([bytes(7), bytes(1500), bytes(2.5e6)]).toEqual(["7 B", "1.5 kB", "2.5 MB"]);
+});
+
+test("ink can be read on every shade, light and dark: a contrast of 4.5 at least", () => {
+  const luminance = (color: string) => {
+    const channels = [1, 3, 5].map((at) => Number.parseInt(color.slice(at, at + 2), 16) / 255);
+    const [r, g, b] = channels.map((c) => (c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)) as [
+      number,
+      number,
+      number,
+    ];
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  for (const look of ["light", "dark"] as const) {
+    const last = scaleSteps(look).length - 1;
+    for (const [i, background] of scaleSteps(look).entries()) {
+      const shown = shade(i / last, look);
+      expect(shown.background).toBe(background);
+      const [paler, darker] = [luminance(shown.ink), luminance(background)].sort((a, b) => b - a) as [number, number];
+      expect((paler + 0.05) / (darker + 0.05), `${look} ${background}`).toBeGreaterThanOrEqual(4.5);
+    }
+  }
 });

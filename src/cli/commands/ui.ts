@@ -51,8 +51,9 @@ export const ui = defineCommand({
       ...(given.threads && { threads: given.threads }),
     });
     announce(server, runs ?? DEFAULT_RUNS, output);
-    if (given.open && !output.json) openBrowser(addressOf(server));
+    const forget = given.open && !output.json ? openBrowser(addressOf(server)) : () => {};
     await untilStopped(server, output);
+    forget();
     return undefined;
   },
 });

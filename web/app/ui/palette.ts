@@ -27,7 +27,7 @@ const SCALES: Readonly<Record<Look, readonly string[]>> = {
 export function shade(share: number, look: Look): Shade {
   const scale = SCALES[look];
   const step = Math.max(0, Math.min(scale.length - 1, Math.round(share * (scale.length - 1))));
-  const isDarkGround = look === "light" ? step >= 4 : step <= 3;
+  const isDarkGround = look === "light" ? step >= 5 : step <= 3;
   return { background: scale[step]!, ink: isDarkGround ? "#ffffff" : "#10151b" };
 }
 

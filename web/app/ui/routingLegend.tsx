@@ -18,7 +18,7 @@ export function MapLegend({ value, hasRouting }: { value: CellValue; hasRouting:
         </>
       ) : (
         <>
-          <Key kind="through" text={`${value} above 0: the darker the larger`} />
+          <Key kind="through" text={`${value} above 0: the stronger the larger`} />
           <Key kind="low" text="below 0" />
           <Key kind="dot" text="goes through" />
         </>
