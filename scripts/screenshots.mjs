@@ -34,7 +34,7 @@ const selected = [first, ...others.split(",")].filter(Boolean).join(",");
 
 await shoot("home", "home", { height: 1150 });
 await shoot("runs", `runs?smooth=light&order=name&select=${selected}`, { height: 940 });
-await shoot("microscope", `microscope?${model}`, { height: 1330, act: look });
+await shoot("microscope", `microscope?${model}`, { height: 1490, act: look });
 await shoot("microscope-dark", `microscope?${model}&cells=router+weight&color=loss`, {
   height: 1330,
   act: look,

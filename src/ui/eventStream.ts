@@ -52,7 +52,6 @@ export class EventStream {
     response.writeHead(200, {
       "Content-Type": "text/event-stream",
       "Cache-Control": "no-store",
-      "X-Accel-Buffering": "no",
     });
     response.write("retry: 1000\n\n");
     stream.#start();

@@ -16,7 +16,8 @@ const KEPT_MODELS = 3;
 
 const threads = process.argv[2] === undefined ? {} : { threads: Number(process.argv[2]) };
 const runtime = nodeRuntime(threads);
-const models = new Map<string, Promise<LanguageModel>>();
+/** Used last comes last; with the number of texts under way. */
+const models = new Map<string, { readonly model: Promise<LanguageModel>; texts: number }>();
 const cancels = new Map<number, AbortController>();
 
 const send = (answer: ModelAnswer): void => void process.send!(answer);
@@ -29,29 +30,44 @@ async function inspect(dir: string, { text, rule }: InspectRequest): Promise<Ins
 
 async function* generate(dir: string, request: GenerateRequest, signal: AbortSignal): AsyncGenerator<GenerateLine> {
   const { prompt, rule, ...options } = request;
-  const model = await modelFor(dir, rule as CausalRule | undefined);
+  const { model, leave } = await enter(dir, rule as CausalRule | undefined);
   const started = performance.now();
-  for await (const token of model.generate(prompt, { ...options, signal })) {
-    const { text, logProbability, routedLayers, finish } = token;
-    const atMs = performance.now() - started;
-    yield { kind: "token", text, logProbability, routedLayers, atMs, ...(finish && { finish }) };
+  try {
+    for await (const token of model.generate(prompt, { ...options, signal })) {
+      const { text, logProbability, routedLayers, finish } = token;
+      const atMs = performance.now() - started;
+      yield { kind: "token", text, logProbability, routedLayers, atMs, ...(finish && { finish }) };
+    }
+  } finally {
+    leave();
   }
 }
 
-/** An open model; weights that training has replaced since are read anew. */
-async function modelFor(dir: string, rule: CausalRule | undefined): Promise<LanguageModel> {
+/** An open model; weights that training has replaced since are read anew. Give it back with `leave`. */
+async function enter(dir: string, rule: CausalRule | undefined): Promise<{ model: LanguageModel; leave(): void }> {
   refuseLinks(dir, "generate");
   const key = JSON.stringify([dir, rule, fingerprint(dir)]);
-  const model = models.get(key) ?? loadModel(dir, { runtime, ...(rule && { rule }) });
+  const open = models.get(key) ?? { model: loadModel(dir, { runtime, ...(rule && { rule }) }), texts: 0 };
   models.delete(key);
-  models.set(key, model);
-  model.catch(() => models.delete(key));
-  if (models.size > KEPT_MODELS) {
-    const [oldest, old] = models.entries().next().value!;
-    models.delete(oldest);
-    await (await old).close();
+  models.set(key, open);
+  open.texts++;
+  open.model.catch(() => models.delete(key));
+  return {
+    model: await open.model,
+    leave: () => {
+      open.texts--;
+      closeOldest();
+    },
+  };
+}
+
+/** Models with a text under way stay. */
+function closeOldest(): void {
+  const idle = [...models].filter(([, { texts }]) => texts === 0);
+  for (const [key, { model }] of idle.slice(0, Math.max(0, models.size - KEPT_MODELS))) {
+    models.delete(key);
+    void model.then((each) => each.close());
   }
-  return model;
 }
 
 async function answer(request: Exclude<ModelRequest, { kind: "cancel" }>): Promise<void> {

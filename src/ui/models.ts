@@ -65,7 +65,7 @@ export class Models {
   }
 
   #ask(
-    request: { kind: "inspect" | "generate"; dir: string; request: InspectRequest & GenerateRequest } | object,
+    request: Omit<Exclude<ModelRequest, { kind: "cancel" }>, "call">,
     onValue: OpenCall["onValue"],
     signal?: AbortSignal,
   ): Promise<void> {
@@ -80,7 +80,11 @@ export class Models {
         else reject(error);
       };
       this.#calls.set(call, { onValue, onEnd });
-      signal?.addEventListener("abort", () => running.send({ kind: "cancel", call } satisfies ModelRequest));
+      // A reader who leaves after the end, or after the process did, cancels nothing.
+      const cancel = () => {
+        if (this.#calls.has(call) && running.connected) running.send({ kind: "cancel", call } satisfies ModelRequest);
+      };
+      signal?.addEventListener("abort", cancel);
       running.send({ ...request, call } as ModelRequest);
     });
   }
@@ -96,11 +100,14 @@ export class Models {
       stdio: ["ignore", "ignore", "inherit", "ipc"],
     });
     child.on("message", (answer: ModelAnswer) => this.#take(answer));
-    child.on("exit", (code, signal) => {
+    const failed = (how: string) => {
       if (this.#process === child) this.#process = undefined;
-      const error = new HttpError(500, `the process that computes ended with ${signal ?? `code ${code}`}; try again`);
-      for (const { onEnd } of this.#calls.values()) onEnd(error);
-    });
+      const error = new HttpError(500, `the process that computes ${how}; try again`);
+      for (const { onEnd } of [...this.#calls.values()]) onEnd(error);
+    };
+    child.on("exit", (code, signal) => failed(`ended with ${signal ?? `code ${code}`}`));
+    // It did not start, or a message to it was lost.
+    child.on("error", ({ message }) => failed(`cannot be reached (${message})`));
     this.#process = child;
     return child;
   }

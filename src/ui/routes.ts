@@ -42,7 +42,8 @@ interface Route {
   answer(exchange: Exchange): Promise<void> | void;
 }
 
-const TEXT_CHARACTERS = 200_000;
+/** More than a page can show, and some minutes of a small model's time. */
+const TEXT_CHARACTERS = 20_000;
 const startSchema = z.strictObject({
   name: z.string(),
   preset: z.string().refine((name) => PRESETS.some((preset) => preset.name === name), "must be a preset"),

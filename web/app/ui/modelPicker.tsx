@@ -23,7 +23,8 @@ export interface ChosenModel {
 /** The model that the address names, and the controls to choose another. */
 export function useModel(): ChosenModel {
   const [wanted, setWanted] = useParam("model");
-  const runs = usableRuns(useStore(live.runs));
+  const allRuns = useStore(live.runs);
+  const runs = usableRuns(allRuns);
   const engine = useAsync(loadEngine, []);
   const stored = useAsync(async () => (await loadEngine())?.stored.list() ?? [], []);
   const [files, setFiles] = useState<OpenModel | null>(null);
@@ -44,7 +45,11 @@ export function useModel(): ChosenModel {
       setProblem((error as Error).message);
     }
   };
-  const picker = <Picker {...{ id, runs, kept, files, problem, setWanted, openFiles }} />;
+  const isMissing = model === null && id !== "" && (id === FILES || (!id.startsWith(STORED) && allRuns !== null));
+  const missing = isMissing
+    ? `${id === FILES ? "The files are" : `The run ${id} is`} not here any more; choose another.`
+    : null;
+  const picker = <Picker {...{ id, runs, kept, files, problem: problem ?? missing, setWanted, openFiles }} />;
   return { model, picker };
 }
 

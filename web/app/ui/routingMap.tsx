@@ -1,9 +1,9 @@
 /** The map of a text: above each token, a cell for each layer, the first at the bottom, as the text is written. */
-import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { InspectedLayer } from "../../../src/ui/api.ts";
 import type { Inspection } from "../engine.ts";
 import { useLook } from "../theme.ts";
-import { drawLine, type MapColors } from "./routingMapDrawing.ts";
+import { drawLine, largestValue, type MapColors } from "./routingMapDrawing.ts";
 import { type Line, layOut, type MapMetrics } from "./routingMapLayout.ts";
 import { visible } from "./tokenText.ts";
 import { useWidth } from "./useWidth.ts";
@@ -56,8 +56,15 @@ export function metricsOf(layers: readonly InspectedLayer[]): MapMetrics {
 /** Arrow keys move from token to token and from layer to layer; Escape leaves. */
 export function RoutingMap({ inspection, value, spot, onSpot }: RoutingMapProps) {
   const [host, width] = useWidth<HTMLDivElement>(0);
-  const metrics = metricsOf(inspection.layers);
-  const lines = width === 0 ? [] : layOut(inspection.tokens.map(visible), measure, width, metrics);
+  const [areLettersThere, setLettersThere] = useState(document.fonts.status === "loaded");
+  // Letters that come late have other widths.
+  useEffect(() => void document.fonts.ready.then(() => setLettersThere(true)), []);
+  const metrics = useMemo(() => metricsOf(inspection.layers), [inspection]);
+  const lines = useMemo(
+    () => (width === 0 ? [] : layOut(inspection.tokens.map(visible), measure, width, metrics)),
+    [inspection, width, areLettersThere],
+  );
+  const largest = useMemo(() => inspection.layers.map((layer) => largestValue(layer, value)), [inspection, value]);
   const move = (event: KeyboardEvent) => {
     const next = movedSpot(event.key, spot, inspection);
     if (next === undefined) return;
@@ -75,7 +82,7 @@ export function RoutingMap({ inspection, value, spot, onSpot }: RoutingMapProps)
       onFocus={() => spot === null && onSpot({ token: 0, layer: null })}
     >
       {lines.map((line) => (
-        <MapLine key={line.first} {...{ line, inspection, metrics, value, spot, onSpot, width }} />
+        <MapLine key={line.first} {...{ line, inspection, metrics, value, largest, spot, onSpot, width }} />
       ))}
     </div>
   );
@@ -117,10 +124,12 @@ export function movedSpot(key: string, spot: Spot | null, { tokens, layers }: In
 interface MapLineProps extends RoutingMapProps {
   readonly line: Line;
   readonly metrics: MapMetrics;
+  /** Where each layer's scale ends. */
+  readonly largest: readonly number[];
   readonly width: number;
 }
 
-function MapLine({ line, inspection, metrics, value, spot, onSpot, width }: MapLineProps) {
+function MapLine({ line, inspection, metrics, value, largest, spot, onSpot, width }: MapLineProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const look = useLook();
   const { layers } = inspection;
@@ -132,6 +141,7 @@ function MapLine({ line, inspection, metrics, value, spot, onSpot, width }: MapL
       inspection,
       metrics,
       value,
+      largest,
       spot: isHere ? spot : null,
       colors: COLORS[look],
       font: FONT,
@@ -139,10 +149,6 @@ function MapLine({ line, inspection, metrics, value, spot, onSpot, width }: MapL
       height,
     });
   useLayoutEffect(draw, [line, inspection, value, look, width, isHere ? spot : null]);
-  useEffect(() => {
-    // Letters that came late have other widths.
-    void document.fonts.ready.then(() => canvas.current && draw());
-  }, []);
   const point = (event: PointerEvent) => {
     const place = line.places.findIndex(({ left, width }) => event.offsetX >= left && event.offsetX < left + width);
     if (place === -1) return;

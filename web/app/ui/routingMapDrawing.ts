@@ -19,6 +19,8 @@ interface Drawing {
   readonly inspection: Inspection;
   readonly metrics: MapMetrics;
   readonly value: CellValue;
+  /** Where each layer's scale ends. */
+  readonly largest: readonly number[];
   readonly spot: Spot | null;
   readonly colors: MapColors;
   readonly font: string;
@@ -56,7 +58,7 @@ function drawLayer(context: CanvasRenderingContext2D, drawing: Drawing, layer: I
   const { line, metrics, colors, spot } = drawing;
   const top = topOf(drawing, row);
   drawNumber(context, drawing, layer, top);
-  const largest = largestValue(layer, drawing.value);
+  const largest = drawing.largest[row]!;
   for (const [i, { left, width }] of line.places.entries()) {
     const token = line.first + i;
     const [x, w] = [left + 1, width - 2];
@@ -122,7 +124,7 @@ function valuesOf(layer: InspectedLayer, value: CellValue): readonly number[] | 
 }
 
 /** Some values far out would leave all others pale: the scale ends at the 98th percentile. */
-function largestValue(layer: InspectedLayer, value: CellValue): number {
+export function largestValue(layer: InspectedLayer, value: CellValue): number {
   const sizes = (valuesOf(layer, value) ?? []).map(Math.abs).sort((a, b) => a - b);
   return sizes[Math.floor(0.98 * (sizes.length - 1))] ?? 1;
 }

@@ -26,18 +26,22 @@ export interface Histogram {
   readonly counts: readonly number[];
 }
 
-/** How often values fall into stretches of the same width between the least and the greatest. */
-export function histogramOf(values: readonly number[], bins: number): Histogram {
+/** How often values fall into stretches of the same width between two ends: the least and the greatest, if not given. */
+export function histogramOf(values: readonly number[], bins: number, ends = endsOf(values)): Histogram {
+  const { low, high } = ends;
+  const counts = Array<number>(bins).fill(0);
+  for (const value of values) counts[Math.min(bins - 1, Math.floor((bins * (value - low)) / (high - low)))]!++;
+  return { low, high, counts };
+}
+
+function endsOf(values: readonly number[]): { readonly low: number; readonly high: number } {
   let [low, high] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
   for (const value of values) {
     if (value < low) low = value;
     if (value > high) high = value;
   }
-  if (low > high) return { low: 0, high: 1, counts: Array(bins).fill(0) };
-  if (low === high) [low, high] = [low - 0.5, high + 0.5];
-  const counts = Array<number>(bins).fill(0);
-  for (const value of values) counts[Math.min(bins - 1, Math.floor((bins * (value - low)) / (high - low)))]!++;
-  return { low, high, counts };
+  if (low > high) return { low: 0, high: 1 };
+  return low === high ? { low: low - 0.5, high: high + 0.5 } : { low, high };
 }
 
 /** What a token is coloured by, from 0 to 1, and in words. */

@@ -8,8 +8,11 @@ import { Results } from "./results.tsx";
 const SAMPLE =
   "My fellow citizens, the state of our Union is strong. We have come through a year of great trial, and the people of the United States have shown once more what they can do when they work together.";
 
+/** As much as the server takes; a model of some thousand tokens' context has no use for more. */
+export const MOST_CHARACTERS = 20_000;
+
 /** An address that holds more text than this cannot be sent on. */
-const ADDRESS_CHARACTERS = 1500;
+export const ADDRESS_CHARACTERS = 1500;
 
 type Look = { readonly inspection: Inspection; readonly model: OpenModel };
 
@@ -45,7 +48,15 @@ export function MicroscopePage() {
           <RuleField model={model} rule={rule} onChange={setRule} />
         </div>
         <Field label="Text">
-          {(id) => <textarea id={id} rows={4} value={text} onInput={(event) => setText(event.currentTarget.value)} />}
+          {(id) => (
+            <textarea
+              id={id}
+              rows={4}
+              maxLength={MOST_CHARACTERS}
+              value={text}
+              onInput={(event) => setText(event.currentTarget.value)}
+            />
+          )}
         </Field>
         <button type="submit" class="button is-main" disabled={model === null || isWorking}>
           {isWorking ? "Looking…" : "Look"}

@@ -3,13 +3,13 @@ import { PRESETS } from "../../../../src/config/presets.ts";
 import { useAsync } from "../../data/useAsync.ts";
 import type { Corpus, Device, DeviceReport, Engine, TrainSettings } from "../../engine.ts";
 import { bytes } from "../../format.ts";
+import { GATE_OPTIONS } from "../../gates.ts";
 import { Field, Notice, NumberField, Segmented, SelectField } from "../../ui/controls.tsx";
 import { useParam } from "../../url.ts";
 
 /** A tab has less time and memory than a machine. */
 const SIZES = ["tiny", "small"];
 const CHOICES = PRESETS.filter(({ name }) => SIZES.some((size) => name.startsWith(`${size}-`)));
-const GATES = ["linear", "sigmoid", "tanh", "one"];
 /** More text than this takes longer to prepare than a tab's training lasts. */
 const MOST_BYTES = 64 << 20;
 
@@ -21,56 +21,24 @@ interface TrainFormProps {
 /** What to train, on what, and where. */
 export function TrainForm({ engine, onStart }: TrainFormProps) {
   const devices = useAsync(() => engine.devices(), []);
-  const [preset, setPreset] = useParam("preset", "tiny-mod");
-  const [steps, setSteps] = useParam("steps", "300");
-  const [seed, setSeed] = useParam("seed", "0");
-  const [capacity, setCapacity] = useParam("capacity", "12.5");
-  const [gate, setGate] = useParam("gate", "linear");
+  const { choice, fields, summary } = useModelChoice();
   const [device, setDevice] = useParam("device");
   const [corpus, setCorpus] = useState<Corpus>({ kind: "bundled" });
   const [problem, setProblem] = useState<string | null>(null);
   if (devices.state === "waiting") return <p class="quiet">Looking at what this browser offers…</p>;
   if (devices.state === "failed") return <Notice kind="problem">{devices.message}</Notice>;
-  const report = devices.value;
-  const chosen: Device = device === "wasm" || !report.webgpu ? "wasm" : "webgpu";
-  const found = CHOICES.find(({ name }) => name === preset) ?? CHOICES[0]!;
-  const isLearned = found.name.endsWith("-mod");
-  const isRouted = !found.name.endsWith("-dense");
+  const chosen: Device = device === "wasm" || !devices.value.webgpu ? "wasm" : "webgpu";
   const start = (event: Event) => {
     event.preventDefault();
-    onStart({
-      ...{ corpus, preset: found.name, steps: Number(steps), seed: Number(seed), device: chosen },
-      ...(isRouted && { capacityRatio: Number(capacity) / 100 }),
-      ...(isLearned && { gate }),
-    });
+    onStart({ ...choice, corpus, device: chosen });
   };
   return (
     <form class="panel train-form" onSubmit={start}>
       <CorpusField corpus={corpus} onChange={setCorpus} onProblem={setProblem} />
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
-      <div class="settings-grid">
-        <SelectField
-          label="Preset"
-          value={found.name}
-          options={CHOICES.map(({ name }) => ({ value: name, text: name }))}
-          onChange={setPreset}
-        />
-        <NumberField label="Steps" min={1} max={100_000} value={steps} onChange={setSteps} />
-        <NumberField label="Seed" min={0} value={seed} onChange={setSeed} />
-        {isRouted && (
-          <NumberField label="Capacity, %" min={1} max={100} step="any" value={capacity} onChange={setCapacity} />
-        )}
-        {isLearned && (
-          <SelectField
-            label="Gate"
-            value={gate}
-            options={GATES.map((value) => ({ value, text: value }))}
-            onChange={setGate}
-          />
-        )}
-      </div>
-      <p class="hint">{sentence(found.summary)}</p>
-      <DeviceField report={report} device={chosen} onChange={setDevice} />
+      <div class="settings-grid">{fields}</div>
+      <p class="hint">{sentence(summary)}</p>
+      <DeviceField report={devices.value} device={chosen} onChange={setDevice} />
       <div class="actions">
         <button type="submit" class="button is-main">
           Train
@@ -78,6 +46,44 @@ export function TrainForm({ engine, onStart }: TrainFormProps) {
       </div>
     </form>
   );
+}
+
+interface ModelChoice {
+  readonly choice: Omit<TrainSettings, "corpus" | "device">;
+  readonly fields: preact.JSX.Element;
+  /** What the preset is. */
+  readonly summary: string;
+}
+
+/** Preset, length and routing, as they stand in the address, and the fields to change them. */
+function useModelChoice(): ModelChoice {
+  const [preset, setPreset] = useParam("preset", "tiny-mod");
+  const [steps, setSteps] = useParam("steps", "300");
+  const [seed, setSeed] = useParam("seed", "0");
+  const [capacity, setCapacity] = useParam("capacity", "12.5");
+  const [gate, setGate] = useParam("gate", "linear");
+  const { name, summary } = CHOICES.find((each) => each.name === preset) ?? CHOICES[0]!;
+  const [isLearned, isRouted] = [name.endsWith("-mod"), !name.endsWith("-dense")];
+  const presets = CHOICES.map((each) => ({ value: each.name, text: each.name }));
+  return {
+    summary,
+    choice: {
+      ...{ preset: name, steps: Number(steps), seed: Number(seed) },
+      ...(isRouted && { capacityRatio: Number(capacity) / 100 }),
+      ...(isLearned && { gate }),
+    },
+    fields: (
+      <>
+        <SelectField label="Preset" value={name} options={presets} onChange={setPreset} />
+        <NumberField label="Steps" min={1} max={100_000} value={steps} onChange={setSteps} />
+        <NumberField label="Seed" min={0} value={seed} onChange={setSeed} />
+        {isRouted && (
+          <NumberField label="Capacity, %" min={1} max={100} step="any" value={capacity} onChange={setCapacity} />
+        )}
+        {isLearned && <SelectField label="Gate" value={gate} options={GATE_OPTIONS} onChange={setGate} />}
+      </>
+    ),
+  };
 }
 
 const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;

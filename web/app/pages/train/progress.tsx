@@ -1,4 +1,4 @@
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { fullRange, LineChart } from "../../charts/lineChart.tsx";
 import type { Range } from "../../charts/range.ts";
 import { fixed, percent, short } from "../../format.ts";
@@ -36,6 +36,14 @@ const PHASES: Readonly<Record<SessionView["phase"], string>> = {
 export function Progress({ session, onLeave, onSaved }: ProgressProps) {
   const view = useStore(session.view);
   const { phase, words, step, steps, summary } = view;
+  const isUnderWay = phase === "preparing" || phase === "running" || phase === "paused";
+  // What was not saved would be gone with the tab.
+  useEffect(() => {
+    if (!isUnderWay) return;
+    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
+    window.addEventListener("beforeunload", ask);
+    return () => window.removeEventListener("beforeunload", ask);
+  }, [isUnderWay]);
   return (
     <section class="panel" aria-labelledby="progress-title">
       <div class="panel-head">
