@@ -21,6 +21,7 @@ const IDLE_MS = 10 * 60_000;
 const MOST_CALLS = 8;
 
 interface OpenCall {
+  readonly process: ChildProcess;
   onValue(value: InspectAnswer | GenerateLine): void;
   onEnd(error?: Error): void;
 }
@@ -79,7 +80,7 @@ export class Models {
         if (error === undefined) resolve();
         else reject(error);
       };
-      this.#calls.set(call, { onValue, onEnd });
+      this.#calls.set(call, { process: running, onValue, onEnd });
       // A reader who leaves after the end, or after the process did, cancels nothing.
       const cancel = () => {
         if (this.#calls.has(call) && running.connected) running.send({ kind: "cancel", call } satisfies ModelRequest);
@@ -103,7 +104,8 @@ export class Models {
     const failed = (how: string) => {
       if (this.#process === child) this.#process = undefined;
       const error = new HttpError(500, `the process that computes ${how}; try again`);
-      for (const { onEnd } of [...this.#calls.values()]) onEnd(error);
+      // Another may have been started since: its calls are not this one's.
+      for (const call of [...this.#calls.values()]) if (call.process === child) call.onEnd(error);
     };
     child.on("exit", (code, signal) => failed(`ended with ${signal ?? `code ${code}`}`));
     // It did not start, or a message to it was lost.

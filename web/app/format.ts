@@ -32,3 +32,5 @@ export function ago(ms: number, now = Date.now()): string {
 
 /** `1.2 MB` */
 export const bytes = (count: number): string => `${shortNumber(count)}B`.replace(/(\d)(B|[kMG])/, "$1 $2");
+
+export const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;

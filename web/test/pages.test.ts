@@ -61,6 +61,8 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await page.getByRole("button", { name: /^routed mod 4×64/ }).click();
     await page.getByRole("heading", { name: "routed" }).waitFor();
     await page.getByText("30 / 30").waitFor();
+    // The curves come after the figures.
+    await page.locator(".chart", { hasText: "Gradient norm" }).waitFor();
     expect(await page.locator(".chart figcaption").allTextContents()).toEqual(
       expect.arrayContaining([
         "Loss, nats a token",
@@ -76,7 +78,7 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await page.getByRole("heading", { name: "2 runs" }).waitFor();
     await page.getByText("FLOPs", { exact: true }).click();
     await page.getByLabel("Filter runs").fill("dense");
-    expect(await page.locator(".run-row").count()).toBe(1);
+    await expect.poll(() => page.locator(".run-row").count()).toBe(1);
     expect(page.url()).toContain("select=routed,plain");
     expect(page.url()).toContain("x=flops");
     expect(page.url()).toContain("filter=dense");

@@ -29,6 +29,8 @@ export function useModel(): ChosenModel {
   const stored = useAsync(async () => (await loadEngine())?.stored.list() ?? [], []);
   const [files, setFiles] = useState<OpenModel | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
+  // Given back when others are opened, and with the page.
+  useEffect(() => () => void files?.close(), [files]);
   const kept = stored.state === "done" ? stored.value : [];
   const id = wanted !== "" ? wanted : files !== null ? FILES : (runs[0]?.id ?? (kept[0] ? STORED + kept[0].id : ""));
   const fromStore = useStoredModel(id, setProblem);
@@ -45,7 +47,8 @@ export function useModel(): ChosenModel {
       setProblem((error as Error).message);
     }
   };
-  const isMissing = model === null && id !== "" && (id === FILES || (!id.startsWith(STORED) && allRuns !== null));
+  const isKnown = id.startsWith(STORED) || (id !== FILES && isLocal() && allRuns === null);
+  const isMissing = model === null && id !== "" && !isKnown;
   const missing = isMissing
     ? `${id === FILES ? "The files are" : `The run ${id} is`} not here any more; choose another.`
     : null;
@@ -63,15 +66,18 @@ function useStoredModel(id: string, tell: (problem: string | null) => void): Ope
     setModel(null);
     if (!id.startsWith(STORED)) return;
     let isCurrent = true;
+    let opened: OpenModel | undefined;
     const open = async () => {
       const engine = await loadEngine();
       if (engine === null) throw new Error(NO_ENGINE);
-      const opened = await engine.stored.open(id.slice(STORED.length));
+      opened = await engine.stored.open(id.slice(STORED.length));
       if (isCurrent) setModel(opened);
+      else await opened.close();
     };
     open().catch((error: Error) => isCurrent && tell(error.message));
     return () => {
       isCurrent = false;
+      void opened?.close();
     };
   }, [id]);
   return model;

@@ -28,16 +28,18 @@ export interface VisitOptions extends BrowserContextOptions {
   /** Problems that the test itself brings about. */
   readonly allow?: RegExp;
   readonly engine?: FakeOptions;
+  readonly notesLongTasks?: boolean;
 }
 
 export async function visit(browser: Browser, address: string, options: VisitOptions = {}): Promise<Visit> {
-  const { allow, engine, ...rest } = options;
+  const { allow, engine, notesLongTasks = false, ...rest } = options;
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
     ...rest,
   });
   if (engine !== undefined) await bringEngine(context, engine);
+  if (notesLongTasks) await context.addInitScript(NOTE_LONG_TASKS);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
   const problems: string[] = [];
@@ -81,14 +83,18 @@ export async function seriousFindings(page: Page): Promise<string[]> {
 export const overflow = (page: Page): Promise<number> =>
   page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
 
-/** Begins to note main-thread tasks of more than 50 ms; the function it gives tells their lengths so far. */
-export async function watchLongTasks(page: Page): Promise<() => Promise<number[]>> {
-  await page.evaluate(() => {
-    const tasks: number[] = [];
-    Object.assign(window, { longTasks: tasks });
-    new PerformanceObserver((list) => tasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
-      entryTypes: ["longtask"],
-    });
+/** In every page of a context: main-thread tasks of more than 50 ms are noted from the first script on. */
+const NOTE_LONG_TASKS = `
+  globalThis.longTasks = [];
+  new PerformanceObserver((list) => longTasks.push(...list.getEntries().map(({ duration }) => duration))).observe({
+    type: "longtask",
+    buffered: true,
   });
-  return () => page.evaluate(() => (window as unknown as { longTasks: number[] }).longTasks);
+`;
+
+/** Lengths of the main-thread tasks of more than 50 ms since the last call. The page was visited with `notesLongTasks`. */
+export async function longTasks(page: Page): Promise<number[]> {
+  // Entries come a moment after their task.
+  await page.waitForTimeout(200);
+  return page.evaluate("longTasks.splice(0)") as Promise<number[]>;
 }

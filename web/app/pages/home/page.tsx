@@ -52,7 +52,7 @@ export function HomePage() {
           <h2>The others go around</h2>
           <p>
             For them <span class="formula">x′ = x</span>, bit for bit. With one token in eight, the block's FLOPs fall
-            to less than an eighth, and the time falls with them.
+            to about an eighth, and the time falls with them.
           </p>
         </li>
       </ol>

@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { PRESETS } from "../../../../src/config/presets.ts";
 import { useAsync } from "../../data/useAsync.ts";
 import type { Corpus, Device, DeviceReport, Engine, TrainSettings } from "../../engine.ts";
-import { bytes } from "../../format.ts";
+import { bytes, sentence } from "../../format.ts";
 import { GATE_OPTIONS } from "../../gates.ts";
 import { Field, Notice, NumberField, Segmented, SelectField } from "../../ui/controls.tsx";
 import { useParam } from "../../url.ts";
@@ -85,8 +85,6 @@ function useModelChoice(): ModelChoice {
     ),
   };
 }
-
-const sentence = (text: string): string => `${text[0]!.toUpperCase()}${text.slice(1)}.`;
 
 interface CorpusFieldProps {
   readonly corpus: Corpus;
