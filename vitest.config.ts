@@ -7,12 +7,15 @@ export default defineConfig({
     pool: "forks",
     projects: [
       { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: 60_000 } },
-      { extends: true, test: { name: "web", include: ["web/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        extends: true,
+        test: { name: "web", include: ["web/{app,engine}/**/*.test.ts"], testTimeout: 60_000 },
+      },
       {
         extends: true,
         test: {
           name: "test",
-          include: ["test/**/*.test.ts"],
+          include: ["test/**/*.test.ts", "web/test/**/*.test.ts"],
           globalSetup: "./test/support/build.ts",
           // Most of these start processes of their own, each of which loads ONNX Runtime: slow on a busy machine.
           testTimeout: 180_000,

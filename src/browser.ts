@@ -29,7 +29,7 @@ export { serveInWorker, type WebPort, type WebWorker } from "./runtime/webWorker
 export { chooseRule } from "./sample/chooseRule.ts";
 export type { CompletionOptions } from "./sample/completionOptions.ts";
 export type { FinishReason, GeneratedToken, GenerativeModel, GeneratorOptions } from "./sample/generator.ts";
-export { type InspectedLayer, type InspectedToken, type Inspection, Inspector } from "./sample/inspector.ts";
+export { type InspectedLayer, type Inspection, Inspector } from "./sample/inspector.ts";
 export type { LanguageModel } from "./sample/languageModel.ts";
 export { localModel } from "./sample/localModel.ts";
 export { type EvaluationResult, Evaluator, type RuleResult } from "./train/evaluate.ts";

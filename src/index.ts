@@ -44,7 +44,7 @@ export {
   Generator,
   type GeneratorOptions,
 } from "./sample/generator.ts";
-export { type InspectedLayer, type InspectedToken, type Inspection, Inspector } from "./sample/inspector.ts";
+export { type InspectedLayer, type Inspection, Inspector, inspectText } from "./sample/inspector.ts";
 export {
   type CompletionResult,
   type GenerateRequest,

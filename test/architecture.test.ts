@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { ROOT } from "./support/cli.ts";
 
-/** Every room below the two that bring all together. */
+/** Every room below those that bring all together. */
 const LIBRARY = [
   "notation",
   "files",
@@ -60,9 +60,10 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "sample",
   ],
   bench: ["graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
+  ui: ["files", "model", "config", "run", "runtime", "train", "sample", "study"],
   index: LIBRARY,
   browser: ["notation", "graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
-  cli: LIBRARY,
+  cli: [...LIBRARY, "ui"],
 };
 
 /** These run anywhere: no Node, no ONNX Runtime. */
@@ -181,5 +182,26 @@ test("every package that is imported is a dependency", () => {
   const known = [...Object.keys(dependencies), ...OPTIONAL_PACKAGES];
   const nameOf = (target: string) => target.split("/", target.startsWith("@") ? 2 : 1).join("/");
   const strays = external.filter(({ to }) => !to.startsWith("node:") && !known.includes(nameOf(to)));
+  expect(strays.map(shown)).toEqual([]);
+});
+
+test("the page takes nothing from src that needs Node", () => {
+  const page = readdirSync(path.join(ROOT, "web/app"), { recursive: true, encoding: "utf8" }).filter(
+    (name) => /\.tsx?$/.test(name) && !name.includes(".test."),
+  );
+  const taken = page.flatMap((name) => {
+    const text = readFileSync(path.join(ROOT, "web/app", name), "utf8");
+    const statements = [...text.matchAll(STATEMENT)].filter(([, type]) => type === undefined);
+    return statements.flatMap(([, , fixed = ""]) => /^(?:\.\.\/)+src\/(.*)$/.exec(fixed)?.[1] ?? []);
+  });
+  expect(taken).toContain("ui/tableCodec.ts");
+  // With all that these bring along.
+  const reached = new Set(taken);
+  for (const file of reached) {
+    for (const { from, to, isType } of internal) if (from === file && !isType) reached.add(to);
+  }
+  const strays = external.filter(
+    ({ from, to, isType }) => reached.has(from) && !isType && /^(node:|onnxruntime)/.test(to),
+  );
   expect(strays.map(shown)).toEqual([]);
 });

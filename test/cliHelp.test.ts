@@ -14,6 +14,7 @@ const COMMANDS = [
   "sample",
   "inspect",
   "export",
+  "ui",
   "flops",
   "presets",
   "bench train",

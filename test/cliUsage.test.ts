@@ -8,7 +8,7 @@ const run = (...args: string[]) => mod(args, { cwd: tmpdir() });
 const BAD: Readonly<Record<string, readonly [string[], ...string[]]>> = {
   "no command": [
     [],
-    "mod: a command is needed: mod demo|train|eval|sample|inspect|calibrate|export|flops|presets|study|bench|data|tokenizer",
+    "mod: a command is needed: mod demo|train|eval|sample|inspect|calibrate|export|ui|flops|presets|study|bench|data|tokenizer",
     "See mod --help",
   ],
   "an unknown command": [["trian"], 'mod: unknown command "trian" (did you mean train?)', "See mod --help"],

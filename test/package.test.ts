@@ -63,6 +63,7 @@ test("the packed package installs and runs", async () => {
   const { name, files } = await install();
   expect(name).toBe("mixture-of-depths");
   expect(files).toContain("dist/index.d.ts");
+  expect(files).toContain("dist/web/index.html");
   for (const peer of ["protocol", "probe", "pytorch_step", "pytorch_decode", "jax_step"])
     expect(files).toContain(`bench/peers/${peer}.py`);
   expect(files.filter((entry) => /\.test\.|testing\/|^src\/|^test\//.test(entry))).toEqual([]);

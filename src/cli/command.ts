@@ -7,20 +7,23 @@ import { suggestion, UsageError } from "./usage.ts";
 export interface ArgumentSpec {
   readonly name: string;
   readonly description: string;
+  /** Whether it may be left out; those that may come last. */
+  readonly isOptional?: boolean;
 }
 
 /**
  * A command. Its options are a zod schema: keys become flags (`topK`: `--top-k`), descriptions and defaults become help, and
- * what the schema refuses is a usage error. Booleans are switches, arrays take several values.
+ * what the schema refuses is a usage error. Booleans are switches (one that is on by default becomes `--no-X`), arrays take
+ * several values.
  */
 export interface CommandSpec<S extends z.ZodObject = z.ZodObject> {
   /** More than the summary that the list of commands gives, which stands here if there is no more to say. */
   readonly description?: string;
-  /** Required, in this order. */
+  /** In this order. */
   readonly arguments?: readonly ArgumentSpec[];
   readonly options: S;
   readonly examples?: readonly string[];
-  /** Returns what `--json` prints. */
+  /** Returns what `--json` prints; undefined where it was printed along the way. */
   run(input: { args: readonly string[]; options: z.output<S>; output: Output }): Promise<unknown>;
 }
 
@@ -44,7 +47,8 @@ function fieldsOf(schema: z.ZodObject): Field[] {
     const meta = schema.shape[key]!.meta() as { value?: string } | undefined;
     const kind = type === "boolean" ? "switch" : type === "array" ? "list" : "value";
     const placeholder = meta?.value ?? (choices ? choices.join("|") : type === "string" ? "text" : "n");
-    return { key, flag: `--${kebab(key)}`, description, default: initial, kind, placeholder };
+    const flag = kind === "switch" && initial === true ? `--no-${kebab(key)}` : `--${kebab(key)}`;
+    return { key, flag, description, default: initial, kind, placeholder };
   });
 }
 
@@ -106,7 +110,7 @@ function checkWords(
   const plain = words.filter((word) => !isOption(word));
   const greedy = fields.find(({ key, kind }) => kind === "list" && given[key] !== undefined);
   const hint = greedy ? ` (${greedy.flag} takes all words after it; put ${wanted[0]?.name} first)` : "";
-  for (const { name, description } of wanted.slice(plain.length))
+  for (const { name, description } of wanted.slice(plain.length).filter(({ isOptional }) => !isOptional))
     problems.push(`missing ${name}: ${description}${hint}`);
   if (unknown.length > 0) return problems; // a word after an unknown option may be its value
   for (const word of plain.slice(wanted.length)) problems.push(`unexpected argument "${word}"`);

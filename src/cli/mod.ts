@@ -33,6 +33,10 @@ const COMMANDS: Readonly<Record<string, { readonly summary: string; load(): Prom
     summary: "write a trained model as ONNX or safetensors files, for programs without this package",
     load: async () => (await import("./commands/export.ts")).exportModel,
   },
+  ui: {
+    summary: "watch runs and look into models in the browser",
+    load: async () => (await import("./commands/ui.ts")).ui,
+  },
   flops: {
     summary: "count a model's FLOPs and parameters",
     load: async () => (await import("./commands/flops.ts")).flops,
@@ -121,7 +125,7 @@ async function load(name: string, words: { name: string; summary: string }): Pro
   return toCommander(words, spec, async ({ args, options }) => {
     const output = new Output(options.json === true);
     const document = await spec.run({ args, options: options as never, output });
-    if (output.json) output.document(document);
+    if (output.json && document !== undefined) output.document(document);
   });
 }
 

@@ -16,6 +16,8 @@ export interface CausalGraphOptions {
   readonly budget?: number;
   /** Whether what the rule compares with its thresholds is an output too. */
   readonly scores?: boolean;
+  /** Whether what the predictors say is an output too, whichever rule decides. */
+  readonly predictorLogits?: boolean;
 }
 
 /**
@@ -25,8 +27,8 @@ export interface CausalGraphOptions {
  * `capacities` int64 [batch, 1], `noise` [batch, tokens, routed layers], with experts `expertSlots` int64 [batch, 2], and `value.NAME`
  * for each parameter that is no constant.
  * Outputs: `nll` [batch, tokens] or `logits` [batch, tokens, V], and for each routed layer I, counted among the routed ones,
- * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` and, of a model with
- * predictors, `predictorLogits.I` too.
+ * `routedThrough.I` bool, `top.I` bool and `routerWeights.I`, all [batch, tokens]; if asked for, `score.I` and
+ * `predictorLogits.I` too.
  * For each layer J of experts, counted among those: `chosen.J` bool and `probabilities.J` [batch, tokens, E + O], `computed.J` and
  * `topExperts.J` bool [batch, tokens, E].
  */
@@ -34,7 +36,7 @@ export function causalGraph(
   config: ModelConfig,
   rule: Rule,
   output: "logits" | "nll",
-  { constants = {}, thresholds, budget, scores = false }: CausalGraphOptions = {},
+  { constants = {}, thresholds, budget, scores = false, predictorLogits = false }: CausalGraphOptions = {},
 ): GraphDefinition {
   const shape = ["batch", "tokens"];
   const fed = parameterList(config).filter(({ name }) => constants[`value.${name}`] === undefined);
@@ -55,9 +57,10 @@ export function causalGraph(
     { rule, ...inputs, ...(thresholds && { thresholds }), ...(budget !== undefined && { budget }) },
     config,
   );
+  const left = new Set([...(scores ? [] : ["score"]), ...(predictorLogits ? [] : ["predictorLogits"])]);
   const routing: [string, Tensor][] = decisions.flatMap((decision, i) =>
     Object.entries(decision)
-      .filter(([name]) => scores || !SCORES.includes(name))
+      .filter(([name]) => !left.has(name))
       .map(([name, tensor]): [string, Tensor] => [`${name}.${i}`, tensor]),
   );
   const choices: [string, Tensor][] = experts.flatMap(({ chosen, probabilities, computed, top }, i) =>
@@ -75,9 +78,6 @@ export function causalGraph(
     },
   };
 }
-
-/** Outputs of a routed block that only some ask for. */
-const SCORES = ["score", "predictorLogits"];
 
 /** Sequences as they enter a causal graph: right-padded rows of one length. */
 export interface CausalBatch {

@@ -176,7 +176,7 @@ function prune(runDir: string, written: string, retention: Retention): Omit<Writ
 }
 
 /** `checkpoint.json` of a checkpoint folder; checks every field, and that the files it names have their size. */
-function readManifest(dir: string): CheckpointManifest {
+export function readManifest(dir: string): CheckpointManifest {
   return decodeManifest(readText(dir), dir, (name) => {
     const found = statSync(join(dir, name), { throwIfNoEntry: false });
     return found?.isFile() ? found.size : undefined;

@@ -62,7 +62,7 @@ export interface Runtime {
 }
 
 /** What runs on threads of its own: each the path of a module below src/, without its ending. */
-export type WorkerModule = "train/replicaWorker" | "sample/completionWorker";
+export type WorkerModule = "train/replicaWorker" | "sample/completionWorker" | "ui/readingWorker";
 
 /** A thread that answers calls, one after the other. */
 export interface WorkerHandle {

@@ -1,9 +1,8 @@
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
-import { expertLayers, routedLayers } from "../model/config.ts";
+import { routedLayers } from "../model/config.ts";
 import type { Rule } from "../model/rules.ts";
 import type { SavedModel } from "../run/savedModel.ts";
-import { type Executor, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
-import { expertsOf } from "./expertsOf.ts";
+import { type Executor, floats, type Runtime } from "../runtime/executor.ts";
 
 /** What one pass over a sequence gives. */
 export interface PassResult {
@@ -11,10 +10,6 @@ export interface PassResult {
   readonly lastLogits: Float32Array;
   /** For each routed layer: which tokens it computed, [T]. */
   readonly routedThrough: readonly { readonly layer: number; readonly tokens: Uint8Array }[];
-  /** For each layer of experts: the experts that computed each token, [T][some]. */
-  readonly experts: readonly { readonly layer: number; readonly tokens: readonly (readonly number[])[] }[];
-  /** All that the graph gives. */
-  readonly outputs: HostTensors;
 }
 
 /** Full forward passes under one rule, which may be top-k, without a cache. */
@@ -47,11 +42,6 @@ export class CausalPass {
         layer,
         tokens: outputs[`routedThrough.${i}`]!.data as Uint8Array,
       })),
-      experts: expertLayers(model).map((layer, i) => ({
-        layer,
-        tokens: expertsOf(outputs[`computed.${i}`]!.data as Uint8Array, model.experts!.count),
-      })),
-      outputs,
     };
   }
 

@@ -1,39 +1,42 @@
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
 import { expertLayers, type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
+import { ExpertTotals, type LayerExperts } from "../model/expertHealth.ts";
 import type { Rule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
-import { expertsOf } from "./expertsOf.ts";
+import { surprise } from "./surprise.ts";
 import { windowsOf } from "./windowsOf.ts";
 
-/** One token of an inspected text. */
-export interface InspectedToken {
-  readonly id: number;
-  readonly text: string;
-  /** Of this token after those before it, nats; null for what nothing comes before. */
-  readonly lossNats: number | null;
-  /** Of what the model expected in its place, nats; null likewise. */
-  readonly entropyNats: number | null;
-}
-
-/** One layer over an inspected text: a value for each token. */
+/** One layer of an inspected text; lists have an entry for each token. */
 export interface InspectedLayer {
   readonly index: number;
-  readonly kind: LayerKind;
+  /** See `LayerKind`. */
+  readonly kind: string;
   readonly routedThrough: readonly boolean[];
-  /** r; null where the layer is dense. */
-  readonly routerWeights: readonly number[] | null;
-  /** Null where there is no predictor. */
-  readonly predictorLogits: readonly number[] | null;
-  /** Numbers of the experts that computed each token; null where there are none. */
-  readonly experts: readonly (readonly number[])[] | null;
+  /** r; missing where nothing is routed. */
+  readonly routerWeights?: readonly number[];
+  /** Whether r is among the C largest of its window; missing where nothing is routed. */
+  readonly top?: readonly boolean[];
+  /** Missing where the layer has no predictor. */
+  readonly predictorLogits?: readonly number[];
+  /** Numbers of the experts that computed each token; missing where there are none. */
+  readonly experts?: readonly (readonly number[])[];
 }
 
-/** A text as a model computes it under a rule; a `RoutingMap` with what lies behind it. */
+/** What a model did with a text under a rule, token by token, `<|endoftext|>` first. */
 export interface Inspection {
-  readonly rule: Rule;
-  readonly tokens: readonly InspectedToken[];
+  /** A `Rule`. */
+  readonly rule: string;
+  readonly tokens: readonly string[];
+  /** −ln p of each token, given those before it in its window; null for the first, which nothing foretells. */
+  readonly lossNats: readonly (number | null)[];
+  /** Of the distribution that the token was foretold by, nats; null for the first. */
+  readonly entropyNats: readonly (number | null)[];
   readonly layers: readonly InspectedLayer[];
+  /** Where windows begin, as places in `tokens`. */
+  readonly windows: readonly number[];
+  /** How experts are used, one entry for each layer of them; missing in a model without. */
+  readonly expertUse?: readonly LayerExperts[];
 }
 
 /** Looks into texts under one rule, with weights that may change from one to the next. */
@@ -55,7 +58,7 @@ export class Inspector {
     rule: Rule,
     runtime: Runtime,
   ): Promise<Inspector> {
-    const graph = causalGraph(model, rule, "logits", { scores: true });
+    const graph = causalGraph(model, rule, "logits", { predictorLogits: true });
     return new Inspector(model, tokenizer, rule, await runtime.compile(graph));
   }
 
@@ -66,19 +69,29 @@ export class Inspector {
    * @param parameters `value.NAME` for each parameter
    */
   async inspect(text: string, parameters: HostTensors): Promise<Inspection> {
-    const tokens: InspectedToken[] = [];
-    const layers = layerKinds(this.#model).map((kind, index) => new LayerValues(kind, index));
+    const layers = layerKinds(this.#model).map((kind, index) => new LayerLists(kind, index));
+    const experts = new ExpertTotals(this.#model);
+    const [tokens, windows]: [string[], number[]] = [[], []];
+    const [lossNats, entropyNats]: (number | null)[][] = [[], []];
     for (const window of windowsOf([...this.#tokenizer.encode(text)], this.#model.seqLen - 1)) {
       const ids = [this.#tokenizer.endOfText, ...window];
+      const shown = ids.map((_, t) => t).slice(tokens.length === 0 ? 0 : 1);
       const outputs = await this.#executor.run({ ...this.#feeds(ids), ...parameters });
-      const first = tokens.length === 0 ? 0 : 1;
-      tokens.push(...this.#tokensOf(ids, floats(outputs, "logits")).slice(first));
-      for (const layer of layers) {
-        layer.add(outputs, routedLayers(this.#model).indexOf(layer.index), ids.length, first);
-        layer.addExperts(outputs, this.#model, first);
+      windows.push(tokens.length);
+      for (const t of shown) {
+        const foretold = this.#surpriseAt(ids, t, floats(outputs, "logits"));
+        tokens.push(this.#tokenizer.decode([ids[t]!], { specialTokens: true }));
+        lossNats!.push(foretold?.lossNats ?? null);
+        entropyNats!.push(foretold?.entropyNats ?? null);
       }
+      for (const layer of layers) layer.add(outputs, shown, this.#model);
+      experts.add(outputs, shown);
     }
-    return { rule: this.#rule, tokens, layers: layers.map((layer) => layer.result) };
+    return {
+      ...{ rule: this.#rule, tokens, lossNats: lossNats!, entropyNats: entropyNats!, windows },
+      layers: layers.map((layer) => layer.result),
+      ...(this.#model.experts && { expertUse: experts.result() }),
+    };
   }
 
   dispose(): Promise<void> {
@@ -91,70 +104,75 @@ export class Inspector {
   }
 
   /** @param logits [T, V] */
-  #tokensOf(ids: readonly number[], logits: Float32Array): InspectedToken[] {
+  #surpriseAt(ids: readonly number[], t: number, logits: Float32Array) {
     const { vocabSize } = this.#model;
-    return ids.map((id, t) => {
-      const text = this.#tokenizer.decode([id], { specialTokens: true });
-      if (t === 0) return { id, text, lossNats: null, entropyNats: null };
-      const before = logits.subarray((t - 1) * vocabSize, t * vocabSize);
-      return { id, text, ...surprise(before, id) };
-    });
+    return t === 0 ? null : surprise(logits.subarray((t - 1) * vocabSize, t * vocabSize), ids[t]!);
   }
 }
 
-/** Loss of a token under logits [V], and their entropy: −log p(id) and −Σ p log p. */
-function surprise(logits: Float32Array, id: number): { readonly lossNats: number; readonly entropyNats: number } {
-  const highest = logits.reduce((a, b) => Math.max(a, b));
-  let [total, weighted] = [0, 0];
-  for (const logit of logits) {
-    const weight = Math.exp(logit - highest);
-    total += weight;
-    weighted += weight * (logit - highest);
-  }
-  const logTotal = Math.log(total);
-  return { lossNats: logTotal - (logits[id]! - highest), entropyNats: logTotal - weighted / total };
+/** What inspecting needs of a model. */
+export interface InspectableModel {
+  readonly model: ModelConfig;
+  readonly tokenizer: Tokenizer;
+  readonly parameters: HostTensors;
 }
 
-/** The values of one layer, window by window. */
-class LayerValues {
-  readonly index: number;
+/** One text under one rule; see `Inspector`. */
+export async function inspectText(
+  saved: InspectableModel,
+  text: string,
+  rule: Rule,
+  runtime: Runtime,
+): Promise<Inspection> {
+  const inspector = await Inspector.create(saved, rule, runtime);
+  try {
+    return await inspector.inspect(text, saved.parameters);
+  } finally {
+    await inspector.dispose();
+  }
+}
+
+/** The lists of one layer, which grow window by window. */
+class LayerLists {
   readonly #kind: LayerKind;
+  readonly #index: number;
   readonly #through: boolean[] = [];
   readonly #weights: number[] = [];
+  readonly #top: boolean[] = [];
   readonly #logits: number[] = [];
-  readonly #experts: (readonly number[])[] = [];
+  readonly #experts: number[][] = [];
 
   constructor(kind: LayerKind, index: number) {
     this.#kind = kind;
-    this.index = index;
+    this.#index = index;
   }
 
-  /** @param routed place among the routed layers; -1 for a dense one */
-  add(outputs: HostTensors, routed: number, tokens: number, first: number): void {
-    const through = outputs[`routedThrough.${routed}`]?.data as Uint8Array | undefined;
-    for (let t = first; t < tokens; t++) this.#through.push(through === undefined || through[t] === 1);
-    if (routed === -1) return;
-    this.#weights.push(...floats(outputs, `routerWeights.${routed}`).subarray(first));
-    const logits = outputs[`predictorLogits.${routed}`]?.data as Float32Array | undefined;
-    if (logits !== undefined) this.#logits.push(...logits.subarray(first));
-  }
-
-  addExperts(outputs: HostTensors, model: ModelConfig, first: number): void {
-    const place = expertLayers(model).indexOf(this.index);
-    if (place === -1) return;
-    const computed = outputs[`computed.${place}`]!.data as Uint8Array;
-    this.#experts.push(...expertsOf(computed, model.experts!.count).slice(first));
+  /** @param shown places of the window that belong to the text */
+  add(outputs: HostTensors, shown: readonly number[], model: ModelConfig): void {
+    const data = (name: string) => outputs[name]?.data as ArrayLike<number> | undefined;
+    const routed = routedLayers(model).indexOf(this.#index);
+    const through = data(`routedThrough.${routed}`);
+    const push = (values: ArrayLike<number> | undefined, into: (value: number) => void) => {
+      if (values !== undefined) for (const t of shown) into(values[t]!);
+    };
+    for (const t of shown) this.#through.push(through === undefined || through[t] === 1);
+    push(data(`routerWeights.${routed}`), (r) => this.#weights.push(r));
+    push(data(`top.${routed}`), (is) => this.#top.push(is === 1));
+    push(data(`predictorLogits.${routed}`), (logit) => this.#logits.push(logit));
+    const computed = data(`computed.${expertLayers(model).indexOf(this.#index)}`);
+    if (computed !== undefined) for (const t of shown) this.#experts.push(expertsAt(computed, t, model.experts!.count));
   }
 
   get result(): InspectedLayer {
-    const filled = <T>(values: readonly T[]) => (values.length > 0 ? values : null);
     return {
-      index: this.index,
-      kind: this.#kind,
-      routedThrough: this.#through,
-      routerWeights: filled(this.#weights),
-      predictorLogits: filled(this.#logits),
-      experts: filled(this.#experts),
+      ...{ index: this.#index, kind: this.#kind, routedThrough: this.#through },
+      ...(this.#weights.length > 0 && { routerWeights: this.#weights, top: this.#top }),
+      ...(this.#logits.length > 0 && { predictorLogits: this.#logits }),
+      ...(this.#experts.length > 0 && { experts: this.#experts }),
     };
   }
 }
+
+/** Numbers of the experts that computed token t: the places where its row of a mask [T, E] holds. */
+const expertsAt = (computed: ArrayLike<number>, t: number, count: number): number[] =>
+  Array.from({ length: count }, (_, expert) => expert).filter((expert) => computed[t * count + expert] === 1);

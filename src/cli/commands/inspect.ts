@@ -40,7 +40,7 @@ export const inspect = defineCommand({
     const map = { ...routing, title };
     const { color, width } = output.style;
     output.print(renderRoutingMap(map, { color: color && !given.plain, width, unicode: !given.plain }));
-    if (routing.expertUse.length > 0) output.print(`\n${expertTable(routing.expertUse, saved.model)}`);
+    if (routing.expertUse !== undefined) output.print(`\n${expertTable(routing.expertUse, saved.model)}`);
     for (const file of given.out) {
       mkdirSync(path.dirname(file), { recursive: true });
       writeFileAtomic(file, await draw(map, file));

@@ -1,0 +1,4 @@
+import { serve } from "../runtime/worker.ts";
+import { Reading, type ReadingData } from "./reading.ts";
+
+await serve(async (data: ReadingData) => new Reading(data));

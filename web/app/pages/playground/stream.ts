@@ -1,0 +1,59 @@
+/** A text as it comes. */
+import type { GeneratedToken, GenerateOptions, OpenModel } from "../../engine.ts";
+
+export interface StreamedText {
+  readonly title: string;
+  /** Kind of each layer. */
+  readonly layers: readonly string[];
+  /** Whether it is there for its speed alone. */
+  readonly isTwin: boolean;
+  readonly tokens: readonly GeneratedToken[];
+  readonly state: "waiting" | "coming" | "done";
+}
+
+export const emptyText = (title: string, { summary }: OpenModel, isTwin: boolean): StreamedText => ({
+  ...{ title, layers: summary.layers, isTwin },
+  ...{ tokens: [], state: "waiting" },
+});
+
+/** How often the page is drawn while tokens come: hundreds a second need not each be a drawing. */
+const DRAW_MS = 60;
+
+export async function streamText(
+  model: OpenModel,
+  prompt: string,
+  options: GenerateOptions,
+  start: StreamedText,
+  put: (text: StreamedText) => void,
+): Promise<void> {
+  const tokens: GeneratedToken[] = [];
+  let drawn = 0;
+  try {
+    for await (const token of model.generate(prompt, options)) {
+      tokens.push(token);
+      if (performance.now() - drawn < DRAW_MS) continue;
+      drawn = performance.now();
+      put({ ...start, tokens: [...tokens], state: "coming" });
+    }
+  } finally {
+    put({ ...start, tokens, state: "done" });
+  }
+}
+
+/** Tokens a second after the first, whose time holds the prompt's; null before the second. */
+export function tokensPerSecond(tokens: readonly GeneratedToken[]): number | null {
+  if (tokens.length < 2) return null;
+  const ms = tokens.at(-1)!.atMs - tokens[0]!.atMs;
+  return ms > 0 ? (1000 * (tokens.length - 1)) / ms : null;
+}
+
+/** Blocks that computed the token that each token was foretold from: dense ones, and those that it was routed through. */
+export const blocksOf = ({ layers }: StreamedText, { routedLayers }: GeneratedToken): number =>
+  layers.filter((kind) => kind === "dense").length + routedLayers.length;
+
+/** Share of the routed blocks' work that was done; null for a dense model. */
+export function shareThrough({ layers, tokens }: StreamedText): number | null {
+  const routed = layers.filter((kind) => kind !== "dense").length;
+  if (routed === 0 || tokens.length === 0) return null;
+  return tokens.reduce((sum, { routedLayers }) => sum + routedLayers.length, 0) / (routed * tokens.length);
+}

@@ -1,0 +1,129 @@
+/** Which model: of a local run, of a run that the browser keeps, or from files. */
+import { useEffect, useMemo, useState } from "preact/hooks";
+import type { RunSummary } from "../../../src/ui/api.ts";
+import { live } from "../data/live.ts";
+import { useAsync } from "../data/useAsync.ts";
+import type { Engine, OpenModel, StoredRun } from "../engine.ts";
+import { loadEngine, NO_ENGINE } from "../engineOf.ts";
+import { bytes, short } from "../format.ts";
+import { serverModel } from "../serverModel.ts";
+import { useStore } from "../store.ts";
+import { isLocal, useParam } from "../url.ts";
+import { Notice, SelectField } from "./controls.tsx";
+
+const STORED = "stored:";
+const FILES = "files";
+
+export interface ChosenModel {
+  readonly model: OpenModel | null;
+  /** The controls that choose. */
+  readonly picker: preact.JSX.Element;
+}
+
+/** The model that the address names, and the controls to choose another. */
+export function useModel(): ChosenModel {
+  const [wanted, setWanted] = useParam("model");
+  const allRuns = useStore(live.runs);
+  const runs = usableRuns(allRuns);
+  const engine = useAsync(loadEngine, []);
+  const stored = useAsync(async () => (await loadEngine())?.stored.list() ?? [], []);
+  const [files, setFiles] = useState<OpenModel | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  // Given back when others are opened, and with the page.
+  useEffect(() => () => void files?.close(), [files]);
+  const kept = stored.state === "done" ? stored.value : [];
+  const id = wanted !== "" ? wanted : files !== null ? FILES : (runs[0]?.id ?? (kept[0] ? STORED + kept[0].id : ""));
+  const fromStore = useStoredModel(id, setProblem);
+  const run = runs.find((each) => each.id === id);
+  // The same object as long as it stands for the same run, which changes with every step.
+  const fromServer = useMemo(() => (run === undefined ? null : serverModel(run)), [run?.id]);
+  const model = id === FILES ? files : id.startsWith(STORED) ? fromStore : fromServer;
+  const openFiles = async (list: FileList) => {
+    setProblem(null);
+    try {
+      setFiles(await openWith(engine.state === "done" ? engine.value : null, [...list]));
+      setWanted(FILES);
+    } catch (error) {
+      setProblem((error as Error).message);
+    }
+  };
+  const isKnown = id.startsWith(STORED) || (id !== FILES && isLocal() && allRuns === null);
+  const isMissing = model === null && id !== "" && !isKnown;
+  const missing = isMissing
+    ? `${id === FILES ? "The files are" : `The run ${id} is`} not here any more; choose another.`
+    : null;
+  const picker = <Picker {...{ id, runs, kept, files, problem: problem ?? missing, setWanted, openFiles }} />;
+  return { model, picker };
+}
+
+/** Runs that have weights. */
+const usableRuns = (runs: readonly RunSummary[] | null): RunSummary[] =>
+  isLocal() ? (runs ?? []).filter(({ model, step }) => model !== null && step !== null) : [];
+
+function useStoredModel(id: string, tell: (problem: string | null) => void): OpenModel | null {
+  const [model, setModel] = useState<OpenModel | null>(null);
+  useEffect(() => {
+    setModel(null);
+    if (!id.startsWith(STORED)) return;
+    let isCurrent = true;
+    let opened: OpenModel | undefined;
+    const open = async () => {
+      const engine = await loadEngine();
+      if (engine === null) throw new Error(NO_ENGINE);
+      opened = await engine.stored.open(id.slice(STORED.length));
+      if (isCurrent) setModel(opened);
+      else await opened.close();
+    };
+    open().catch((error: Error) => isCurrent && tell(error.message));
+    return () => {
+      isCurrent = false;
+      void opened?.close();
+    };
+  }, [id]);
+  return model;
+}
+
+function openWith(engine: Engine | null, files: readonly File[]): Promise<OpenModel> {
+  if (engine === null) throw new Error(NO_ENGINE);
+  return engine.openFiles(files);
+}
+
+interface PickerProps {
+  readonly id: string;
+  readonly runs: readonly RunSummary[];
+  readonly kept: readonly StoredRun[];
+  readonly files: OpenModel | null;
+  readonly problem: string | null;
+  readonly setWanted: (id: string) => void;
+  readonly openFiles: (files: FileList) => void;
+}
+
+function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: PickerProps) {
+  const options = [
+    ...runs.map((run) => ({ value: run.id, text: `${run.id} — ${run.model!.family}, step ${short(run.step)}` })),
+    ...kept.map((run) => ({ value: STORED + run.id, text: `${run.name} — in this browser, ${bytes(run.bytes)}` })),
+    ...(files === null ? [] : [{ value: FILES, text: `${files.name} — from files` }]),
+  ];
+  return (
+    <div class="model-picker">
+      {options.length > 0 ? (
+        <SelectField label="Model" value={id} options={options} onChange={setWanted} />
+      ) : (
+        <p class="quiet">
+          No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open the files of a run
+          folder.
+        </p>
+      )}
+      <label class="button is-file">
+        Open files…
+        <input
+          class="visually-hidden"
+          type="file"
+          multiple
+          onChange={(event) => event.currentTarget.files?.length && openFiles(event.currentTarget.files)}
+        />
+      </label>
+      {problem !== null && <Notice kind="problem">{problem}</Notice>}
+    </div>
+  );
+}
