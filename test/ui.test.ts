@@ -350,7 +350,7 @@ test("a run that cannot start says why", async () => {
 
 test("studies are listed, fitted and told", async () => {
   const { studies } = (await ui.ask("/api/studies")).json<{ studies: { id: string }[] }>();
-  expect(studies.map(({ id }) => id)).toEqual(["isoflop", "rate"]);
+  expect(studies.map(({ id }) => id)).toEqual(expect.arrayContaining(["isoflop", "rate"]));
   expect((await ui.ask("/api/studies/rate")).json<StudyView>().fits.length).toBe(6);
 });
 
