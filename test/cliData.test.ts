@@ -131,15 +131,17 @@ test("mod flops: components add up, and --set changes them", async () => {
   expect(people.stdout).toMatch(/^component +forward +share +training +forward, dense twin$/m);
 });
 
+const VARIANTS = ["mod", "dense", "random", "moe", "mode", "mode-integrated"];
+
 test("mod presets lists every preset, each of which mod flops counts", async () => {
   const rows: { name: string; parameters: number; horizon: object }[] = await modJson(["presets"], { cwd });
   const sizes = ["tiny", "small", "base", "large"];
   expect(rows.map(({ name }) => name)).toEqual(
-    sizes.flatMap((size) => ["mod", "dense", "random"].map((variant) => `${size}-${variant}`)),
+    sizes.flatMap((size) => VARIANTS.map((variant) => `${size}-${variant}`)),
   );
   const { stdout } = await modOk(["presets"], { cwd });
   expect(stdout.trim().split("\n")).toHaveLength(rows.length + 1);
-  for (const { name, parameters } of rows.slice(0, 4)) {
+  for (const { name, parameters } of rows.slice(0, VARIANTS.length)) {
     expect(await modJson(["flops", "--preset", name], { cwd })).toMatchObject({ parameters });
   }
 });
