@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import path from "node:path";
 import { defineConfig, type Plugin } from "vite";
 import { studyIds, studySummary, studyView } from "../src/ui/studyView.ts";
+import { engineAssets } from "./engine/vite.ts";
 
 const ROOT = import.meta.dirname;
 const STUDIES = path.join(ROOT, "../studies");
@@ -52,7 +53,6 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     reportCompressedSize: true,
   },
-  worker: { format: "es" },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
-  plugins: [bundledStudies(), licences()],
+  plugins: [engineAssets(), bundledStudies(), licences()],
 });

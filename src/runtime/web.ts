@@ -13,6 +13,7 @@ import type {
   WorkerHandle,
   WorkerModule,
 } from "./executor.ts";
+import { webGpuProblem } from "./webGpu.ts";
 import { startWebWorker, type WebWorker } from "./webWorker.ts";
 
 export interface WebRuntimeOptions {
@@ -34,7 +35,6 @@ export interface WebRuntime extends Runtime {
 declare const crossOriginIsolated: boolean | undefined;
 declare const navigator: {
   readonly hardwareConcurrency?: number;
-  readonly gpu?: { requestAdapter(): Promise<object | null> };
 };
 
 /** ONNX Runtime as this thread loaded it: once, with one number of threads. */
@@ -55,7 +55,12 @@ const loaded = new Map<Provider, Promise<Loaded>>();
  */
 export async function webRuntime(options: WebRuntimeOptions): Promise<WebRuntime> {
   const { provider = "cpu", assets, startScript } = options;
-  if (provider === "webgpu") await checkWebGpu();
+  const problem = provider === "webgpu" ? await webGpuProblem() : null;
+  if (problem !== null) {
+    throw new Error(
+      `runtime: WebGPU must be there, got ${problem}; use "cpu", which is WebAssembly here, or a browser with WebGPU`,
+    );
+  }
   const { threads, notes } = provider === "cpu" ? allowedThreads(options.threads) : { threads: 1, notes: [] };
   const compileKeeping = async (definition: GraphDefinition, kept: readonly string[]) => {
     const { ort } = await load(provider, threads, assets);
@@ -81,13 +86,6 @@ function inTurn<Result>(work: () => Promise<Result>): Promise<Result> {
   const turn = last.then(work, work);
   last = turn;
   return turn;
-}
-
-async function checkWebGpu(): Promise<void> {
-  const next = 'use "cpu", which is WebAssembly here, or a browser with WebGPU';
-  if (navigator.gpu === undefined) throw new Error(`runtime: WebGPU must be there, got none in this browser; ${next}`);
-  if ((await navigator.gpu.requestAdapter()) !== null) return;
-  throw new Error(`runtime: WebGPU must have an adapter, got none on this machine; ${next}`);
 }
 
 function allowedThreads(asked: number | undefined): Pick<WebRuntime, "threads" | "notes"> {

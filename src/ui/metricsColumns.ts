@@ -18,7 +18,7 @@ const PLAIN = [
 
 /**
  * A step as a row: its plain numbers, `loss.NAME` for each loss, and what its routed layers did, means over them
- * (`predictor.accuracy`, `router.mean`, ...). What is missing or not finite stays out.
+ * (`predictor.accuracy`, `router.mean`, ...), and its experts (`experts.noOps`, ...). What is missing or not finite stays out.
  */
 export function stepRow(record: MetricsRecord): Row {
   const row: Record<string, number> = {};
@@ -26,14 +26,28 @@ export function stepRow(record: MetricsRecord): Row {
   if (isPlainObject(record.losses))
     for (const [name, loss] of Object.entries(record.losses)) put(row, `loss.${name}`, loss);
   if (Array.isArray(record.routing)) addRouting(row, record.routing.filter(isPlainObject));
+  if (Array.isArray(record.experts)) addExperts(row, record.experts.filter(isPlainObject));
   return row;
 }
 
-function addRouting(row: Record<string, number>, layers: readonly Record<string, unknown>[]): void {
-  const mean = (of: (layer: Record<string, unknown>) => unknown) => {
-    const values = layers.map(of).filter((value) => typeof value === "number");
-    return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
-  };
+type Layer = Readonly<Record<string, unknown>>;
+
+function meanOver(layers: readonly Layer[], of: (layer: Layer) => unknown): number | undefined {
+  const values = layers.map(of).filter((value) => typeof value === "number");
+  return values.length === 0 ? undefined : values.reduce((a, b) => a + b, 0) / values.length;
+}
+
+function addExperts(row: Record<string, number>, layers: readonly Layer[]): void {
+  for (const name of ["noOps", "dropped", "entropy"])
+    put(
+      row,
+      `experts.${name}`,
+      meanOver(layers, (layer) => layer[name]),
+    );
+}
+
+function addRouting(row: Record<string, number>, layers: readonly Layer[]): void {
+  const mean = (of: (layer: Layer) => unknown) => meanOver(layers, of);
   put(
     row,
     "router.mean",

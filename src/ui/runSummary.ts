@@ -1,16 +1,17 @@
 import { statSync } from "node:fs";
 import path from "node:path";
 import { type RunConfig, resolveConfig } from "../config/runConfig.ts";
-import { layerKinds, type ModelConfig } from "../model/config.ts";
-import { applicableRules, causalRule } from "../model/rules.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { causalRule } from "../model/rules.ts";
 import { listCheckpoints, readManifest } from "../run/checkpoint.ts";
 import { lockOwner } from "../run/lock.ts";
 import type { MetricsRecord } from "../run/metricsFormat.ts";
 import { openRun, runPaths } from "../run/runFolder.ts";
 import { horizonSteps } from "../train/schedule.ts";
-import type { ModelSummary, RunState, RunSummary } from "./api.ts";
+import type { RunState, RunSummary } from "./api.ts";
 import { evaluationRow, stepRow } from "./metricsColumns.ts";
 import { glanceAt } from "./metricsGlance.ts";
+import { modelSummary } from "./modelSummary.ts";
 import { isPlainFile } from "./runsFolder.ts";
 
 const NUMBERS = {
@@ -97,24 +98,4 @@ function stepsOf(dir: string, { train, model }: RunConfig): number | null {
   const newest = listCheckpoints(dir).findLast(({ problem }) => problem === null);
   const steps = newest && readManifest(path.resolve(newest.dir)).state.steps;
   return typeof steps === "number" ? steps : null;
-}
-
-/** The kind of a model in a word, as presets call it. */
-function familyOf({ routing, experts }: ModelConfig): string {
-  if (experts === undefined) return { none: "dense", learned: "mod", random: "random" }[routing.kind];
-  if (routing.kind !== "none") return "mode";
-  return experts.choice === "token" && experts.noOps > 0 ? "mode-integrated" : "moe";
-}
-
-function modelSummary(model: ModelConfig): ModelSummary {
-  const { nLayer, dModel, seqLen, routing } = model;
-  return {
-    ...{ nLayer, dModel, seqLen, vocabSize: model.vocabSize ?? null },
-    family: familyOf(model),
-    layers: layerKinds(model),
-    capacityRatio: routing.kind === "none" ? null : routing.capacityRatio,
-    gate: routing.kind === "none" ? null : routing.gate,
-    rule: causalRule(model),
-    rules: applicableRules(model).map((rule) => (rule === "dense" ? "through" : rule)),
-  };
 }

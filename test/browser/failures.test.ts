@@ -48,12 +48,12 @@ describe.skipIf(!hasChromium())("what a browser lacks, and what is wrong (needs 
     });
 
     test("files that are no run, and a checkpoint that is damaged", async () => {
-      expect(await call("failsToLoad", { kind: "run", files: [] })).toMatchObject({ code: "file" });
+      expect(await call("failsToLoad", { files: [] })).toMatchObject({ code: "file" });
       const { files } = await call("train", { threads: 1 }, { name: "run", run: newRun(configOf(2)) });
       const damaged = new Map(decoded(files));
       const weights = [...damaged.keys()].find((name) => name.endsWith("weights.safetensors"))!;
       damaged.set(weights, damaged.get(weights)!.with(-1, 77));
-      expect(await call("failsToLoad", { kind: "run", files: encoded(damaged) })).toMatchObject({
+      expect(await call("failsToLoad", { files: encoded(damaged) })).toMatchObject({
         code: "file",
         message: expect.stringContaining("must have sha256"),
       });

@@ -31,7 +31,7 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
         const { tokens, summary, info } = await call(
           "generate",
           { provider },
-          { kind: "run", files: encoded(files) },
+          { files: encoded(files) },
           "the state",
           options,
         );
@@ -49,7 +49,7 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
 
     test("draws what Node draws for a seed", async () => {
       const options = { temperature: 0.8, topK: 40, topP: 0.9, seed: 3, tokens: 24 };
-      const { tokens } = await call("generate", {}, { kind: "run", files: encoded(files) }, "my fellow", options);
+      const { tokens } = await call("generate", {}, { files: encoded(files) }, "my fellow", options);
       const expected: number[] = [];
       for await (const { id } of generate(openSavedModel(dir), "my fellow", nodeRuntime({ threads: 1 }), options))
         expected.push(id);
@@ -61,7 +61,7 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
       const text =
         "the state of our union is strong my fellow citizens made laws for peace and congress the state of our union";
       for (const rule of ["topk", "predictor", "auxiliary"] as const) {
-        const seen = await call("inspect", {}, { kind: "run", files: encoded(files) }, text, rule);
+        const seen = await call("inspect", {}, { files: encoded(files) }, text, rule);
         const inspector = await Inspector.create(saved, rule, nodeRuntime({ threads: 1 }));
         const expected = await inspector.inspect(text, saved.parameters);
         await inspector.dispose();
@@ -87,20 +87,20 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
       const exported = new Map(names.map((name) => [name, new Uint8Array(readFileSync(path.join(out, name)))]));
       const options = { temperature: 0, tokens: 8 };
       const [a, b] = [
-        await call("generate", {}, { kind: "export", files: encoded(exported) }, "the", options),
-        await call("generate", {}, { kind: "run", files: encoded(files) }, "the", options),
+        await call("generate", {}, { files: encoded(exported) }, "the", options),
+        await call("generate", {}, { files: encoded(files) }, "the", options),
       ];
       expect(a.tokens).toEqual(b.tokens);
       expect(a.info.step).toBe(20);
       const onnx = new Map([["step.onnx", new Uint8Array(4)]]);
-      expect(await call("failsToLoad", { kind: "export", files: encoded(onnx) })).toMatchObject({
+      expect(await call("failsToLoad", { files: encoded(onnx) })).toMatchObject({
         code: "file",
         message: expect.stringContaining("use mod export --format safetensors"),
       });
     });
 
     test("has a dense twin, which is said to have random weights", async () => {
-      const { model, twin } = await call("twins", {}, { kind: "run", files: encoded(files) }, "the", { tokens: 8 });
+      const { model, twin } = await call("twins", {}, { files: encoded(files) }, "the", { tokens: 8 });
       expect(model.info.weights).toBe("trained");
       expect(twin.info).toMatchObject({ weights: "random", step: null, rule: "through", name: "dense twin of model" });
       expect(twin.info.config.pattern).toEqual(["dense"]);
@@ -108,7 +108,7 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
     });
 
     test("ends a text whose reader has left, and writes the next", async () => {
-      const { seen, next } = await call("leaveEarly", {}, { kind: "run", files: encoded(files) });
+      const { seen, next } = await call("leaveEarly", {}, { files: encoded(files) });
       expect(seen).toBe(3);
       expect(next.tokens).toHaveLength(4);
     });
@@ -138,7 +138,7 @@ describe.skipIf(!hasChromium())("models in a browser (needs Chromium)", () => {
       ]);
       const failure = await call("failsToTrain", { name: "half", run: { kind: "resume", files: encoded(other) } });
       expect(failure).toMatchObject({
-        code: "file",
+        code: "text",
         message: expect.stringContaining("must go on with the data it began with"),
       });
     });

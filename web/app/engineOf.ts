@@ -1,14 +1,15 @@
 import type { Engine } from "./engine.ts";
 
-/** An engine that the page's surroundings bring along, under this name: tests bring one that computes nothing. */
-declare global {
-  var modEngine: Engine | undefined;
-}
+let loading: Promise<Engine> | undefined;
 
-/** The engine of this page; null where it was built without one. It is loaded only by the pages that need it. */
-export async function loadEngine(): Promise<Engine | null> {
-  return globalThis.modEngine ?? null;
+/** The engine of this page, which is loaded when a page first needs it. */
+export function loadEngine(): Promise<Engine> {
+  loading ??= import("./browserEngine.ts").then(
+    ({ BrowserEngine }) => new BrowserEngine(),
+    (cause: Error) => {
+      loading = undefined;
+      throw new Error(`The engine must load from this site, got: ${cause.message}; reload the page.`, { cause });
+    },
+  );
+  return loading;
 }
-
-export const NO_ENGINE =
-  "This page was built without the engine that runs models in the browser. Models of local runs work through mod ui; to train, use mod train.";

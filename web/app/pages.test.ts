@@ -1,14 +1,19 @@
 /** What the pages work out, without a browser. */
 import { expect, test } from "vitest";
+import { PRESETS } from "../../src/config/presets.ts";
+import { resolveConfig } from "../../src/config/runConfig.ts";
 import type { RunSummary } from "../../src/ui/api.ts";
+import { runOfFiles } from "./chosenFiles.ts";
 import { GrowingColumns, noMetrics } from "./data/columns.ts";
 import type { Inspection, Training, TrainingEvent } from "./engine.ts";
 import { ago, bytes, duration, fixed, percent, short } from "./format.ts";
+import { freeName } from "./freeName.ts";
 import { blocksOf, histogramOf, measuresOf } from "./pages/microscope/figures.ts";
 import { emptyText, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
 import { arrange } from "./pages/runs/arrange.ts";
 import { PANELS, panelSeries } from "./pages/runs/panels.ts";
 import { TrainingSession } from "./pages/train/session.ts";
+import { trainingRequest } from "./trainingRequest.ts";
 import { scaleSteps, shade } from "./ui/palette.ts";
 import { layOut } from "./ui/routingMapLayout.ts";
 import { visible } from "./ui/tokenText.ts";
@@ -141,38 +146,80 @@ test("speed counts from the first token on; the share counts routed blocks", () 
   const tokens = [token(500, [1]), token(510, []), token(520, [1, 3])];
   expect(tokensPerSecond(tokens)).toBeCloseTo(100, 9);
   expect(tokensPerSecond(tokens.slice(0, 1))).toBeNull();
-  const text = { ...emptyText("", { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never, false), tokens };
+  const text = { ...emptyText("", { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never, null), tokens };
   expect(shareThrough(text)).toBe(0.5);
   expect(shareThrough({ ...text, layers: ["dense"] })).toBeNull();
 });
 
 test("a training's events become its columns and its state", () => {
   let tell: (event: TrainingEvent) => void = () => {};
-  const subscribe = (listener: typeof tell) => {
-    tell = listener;
-    return () => {};
-  };
-  const training = { subscribe } as unknown as Training;
-  const session = new TrainingSession(training);
-  const summary = run("x", 1, 1).model!;
-  tell({ kind: "preparing", what: "words" });
-  expect(session.view.value).toMatchObject({ phase: "preparing", words: "words" });
-  tell({ kind: "start", step: 0, steps: 2, summary });
-  tell({ kind: "step", step: 1, record: { losses: { lm: 5 }, stepMs: 500, tokens: 16 } });
-  tell({
-    kind: "evaluation",
-    step: 1,
-    record: { result: { rules: { topk: { lossNats: 4, bitsPerByte: 2, capacityByLayer: [1] } } } },
+  const session = new TrainingSession((given) => {
+    tell = given;
+    return { close: () => {} } as Training;
   });
+  tell({ kind: "preparing", tokens: 12, tokensWanted: 255 });
+  tell({ kind: "model", summary: run("x", 1, 1).model!, parameters: 7, textTokens: 9, notes: [] });
+  tell({ kind: "start", step: 0, steps: 2, skipped: [] });
+  expect(session.view.value).toMatchObject({ phase: "running", steps: 2, model: { parameters: 7 } });
+  expect(session.view.value.words).toContain("12 of 255");
+  const experts = [
+    { noOps: 0.25, dropped: 0 },
+    { noOps: 0.75, dropped: 0.5 },
+  ];
+  tell({ kind: "step", step: 1, losses: { lm: 5 }, stepMs: 500, tokens: 16, experts } as never);
+  const rules = { topk: { lossNats: 4, bitsPerByte: 2, capacityByLayer: [1] } };
+  tell({ kind: "evaluation", step: 1, result: { rules } as never });
   tell({ kind: "paused", step: 1 });
   expect(session.view.value).toMatchObject({ phase: "paused", step: 1, steps: 2, version: 2 });
-  expect(Array.from(session.metrics.steps.column("loss.lm")!)).toEqual([5]);
-  expect(Array.from(session.metrics.evaluations.column("seconds")!)).toEqual([0.5]);
-  expect(Array.from(session.metrics.evaluations.column("tokens")!)).toEqual([16]);
+  const { steps, evaluations } = session.metrics;
+  expect(Array.from(steps.column("loss.lm")!)).toEqual([5]);
+  expect(Array.from(steps.column("experts.noOps")!)).toEqual([0.5]);
+  expect(Array.from(evaluations.column("seconds")!)).toEqual([0.5]);
+  expect(Array.from(evaluations.column("tokens")!)).toEqual([16]);
   tell({ kind: "resumed", step: 1 });
   expect(session.view.value.phase).toBe("running");
-  tell({ kind: "error", message: "out of memory" });
-  expect(session.view.value).toMatchObject({ phase: "failed", words: "out of memory" });
+  tell({ kind: "failed", step: 1, error: { code: "memory", message: "out of memory" } });
+  expect(session.view.value).toMatchObject({ phase: "failed", failure: { message: "out of memory" } });
+});
+
+test("what is asked for becomes a configuration that the schema takes, for every preset of the page", () => {
+  const text = { kind: "corpus", name: "sotu-recent" } as const;
+  for (const { name, config } of PRESETS) {
+    const routing = config.model.routing?.kind;
+    const { run, watch } = trainingRequest({
+      watched: "kings",
+      run: {
+        ...{ kind: "new", text, preset: name, steps: 20, seed: 3 },
+        ...(routing !== undefined && routing !== "none" && { capacityRatio: 0.5 }),
+        ...(routing === "learned" && { gate: "tanh" }),
+      },
+    });
+    if (run.kind !== "new") throw new Error("it must be new");
+    const { model, train, seed } = resolveConfig(run.config);
+    expect(seed).toBe(3);
+    expect(train).toMatchObject({ horizon: { kind: "steps", steps: 20 }, evaluate: { every: 2 } });
+    if (model.routing.kind !== "none") expect(model.routing.capacityRatio, name).toBe(0.5);
+    if (model.routing.kind === "learned") expect(model.routing.gate, name).toBe("tanh");
+    expect(watch).toMatchObject({ text: "kings" });
+  }
+});
+
+test("a run that comes in gets a name that is free and that a command line takes", () => {
+  expect(freeName("my run (2).zip", [])).toBe("my-run-2");
+  expect(freeName("a.zip", ["a", "a-2"])).toBe("a-3");
+  expect(freeName("../.zip", [])).toBe("run");
+});
+
+test("chosen files are a .zip, or a folder whose name is no part of their paths", async () => {
+  const file = (name: string, webkitRelativePath = "") =>
+    Object.assign(new File(["x"], name), { webkitRelativePath }) as File;
+  const zip = file("first.zip");
+  expect(await runOfFiles([zip])).toEqual({ name: "first", from: { kind: "archive", archive: zip } });
+  const folder = [file("config.json", "mine/config.json"), file("a.json", "mine/checkpoints/a.json")];
+  const { name, from } = await runOfFiles(folder);
+  expect(name).toBe("mine");
+  expect(from.kind === "files" && [...from.files.keys()]).toEqual(["config.json", "checkpoints/a.json"]);
+  await expect(runOfFiles([])).rejects.toThrow("choose a .zip");
 });
 
 test("numbers and times as people read them", () => {

@@ -4,7 +4,6 @@ import type {
   EngineInfo,
   EngineSettings,
   FromWorker,
-  GeneratedToken,
   GenerationSummary,
   Inspection,
   ModelInfo,
@@ -14,6 +13,7 @@ import type {
   RunFiles,
   RunSource,
   StoredRun,
+  TimedToken,
   ToWorker,
   TrainingEvent,
   TrainingInfo,
@@ -40,7 +40,7 @@ const ASSETS = "engine/";
 interface Pending {
   resolve(give: unknown): void;
   reject(error: Error): void;
-  readonly onTokens?: (tokens: readonly GeneratedToken[]) => void;
+  readonly onTokens?: (tokens: readonly TimedToken[]) => void;
 }
 
 /**
@@ -133,7 +133,7 @@ export class LoadedModel {
   async *generate(
     prompt: string,
     options: CompletionOptions = {},
-  ): AsyncGenerator<GeneratedToken, GenerationSummary, undefined> {
+  ): AsyncGenerator<TimedToken, GenerationSummary, undefined> {
     const stream = this.#line.generate({ model: this.info.model, prompt, options });
     try {
       for (let some = await stream.next(); some !== undefined; some = await stream.next()) yield* some;
@@ -169,7 +169,7 @@ export class RunStorage {
 interface TokenStream {
   readonly summary: Promise<GenerationSummary>;
   /** The next tokens; undefined at the end. */
-  next(): Promise<readonly GeneratedToken[] | undefined>;
+  next(): Promise<readonly TimedToken[] | undefined>;
   cancel(): void;
 }
 
@@ -183,7 +183,7 @@ class Line {
 
   constructor() {
     this.#worker.onmessage = ({ data }: MessageEvent<FromWorker>) => this.#take(data);
-    this.#worker.onerror = ({ message }) => this.#fail(`engine: the worker must run, got ${message || "no script"}`);
+    this.#worker.onerror = ({ message }) => this.#die(`engine: the worker must run, got ${message || "no script"}`);
   }
 
   ask<Kind extends RequestKind>(kind: Kind, ask: Requests[Kind]["ask"]): Promise<Requests[Kind]["give"]> {
@@ -198,7 +198,7 @@ class Line {
 
   generate(ask: Requests["generate"]["ask"]): TokenStream {
     const id = this.#asked++;
-    const waiting: (readonly GeneratedToken[])[] = [];
+    const waiting: (readonly TimedToken[])[] = [];
     let isOver = false;
     let wake = () => {};
     const summary = this.#send("generate", ask, id, (tokens) => {
@@ -247,6 +247,7 @@ class Line {
     switch (message.kind) {
       case "training":
         this.#listeners.get(message.id)?.(message.event);
+        if (isLast(message.event)) this.#listeners.delete(message.id);
         return;
       case "tokens":
         pending?.onTokens?.(message.tokens);
@@ -260,9 +261,19 @@ class Line {
     this.#pending.delete(message.id);
   }
 
+  /** The worker has an error that it did not catch: a training in it will tell nothing any more. */
+  #die(message: string): void {
+    this.#fail(message);
+    for (const tell of this.#listeners.values())
+      tell({ kind: "failed", step: 0, error: { code: "internal", message } });
+    this.#listeners.clear();
+  }
+
   #fail(message: string): void {
     this.#failure ??= new EngineFailed({ code: "internal", message });
     for (const { reject } of this.#pending.values()) reject(this.#failure);
     this.#pending.clear();
   }
 }
+
+const isLast = ({ kind }: TrainingEvent): boolean => kind === "done" || kind === "stopped" || kind === "failed";

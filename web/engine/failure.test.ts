@@ -36,7 +36,7 @@ test("every kind of error has its code", () => {
     [new EngineError("storage", "storage: full"), "storage"],
     [new Error("runtime: WebGPU must be there, got none"), "webgpu"],
     [new RangeError("Array buffer allocation failed"), "memory"],
-    [new Error("train: run must go on with the data it began with, got trainTokens 3"), "file"],
+    [new Error("train: run must go on with the data it began with, got trainTokens 3"), "text"],
     [new Error("something else"), "internal"],
     ["a bare text", "internal"],
   ];

@@ -20,7 +20,8 @@ const KINDS: readonly (readonly [RegExp, EngineFailure["code"]])[] = [
     /^(openRun|readCheckpoint|latestCheckpoint|bestCheckpoint|decodeSafetensors|tokenizerFromJson|openSavedModel)\b/,
     "file",
   ],
-  [/^(train: .* must go on with the data|readMetrics|thresholds|split|TrainBatches)\b/, "file"],
+  [/^train: .* must go on with the data\b/, "text"],
+  [/^(readMetrics|thresholds|split|TrainBatches)\b/, "file"],
   [/^(generate|sampler|rule|trainBpe)\b/, "config"],
 ];
 

@@ -6,7 +6,6 @@ import {
   decodeSafetensors,
   denseTwin,
   fedParameters,
-  type GeneratedToken,
   type GenerativeModel,
   type Inspection,
   Inspector,
@@ -23,7 +22,7 @@ import {
 } from "../../src/browser.ts";
 import { EngineError } from "./failure.ts";
 import { checkLoadable } from "./limits.ts";
-import type { GenerationSummary, ModelInfo, ModelRequest, ModelSource, RunSource } from "./protocol.ts";
+import type { GenerationSummary, ModelInfo, ModelRequest, ModelSource, RunSource, TimedToken } from "./protocol.ts";
 
 /** Tokens on their way to the page go together for this long: the page draws no faster. */
 const MESSAGE_MS = 16;
@@ -82,17 +81,17 @@ export class EngineModel {
     prompt: string,
     options: CompletionOptions,
     signal: AbortSignal,
-    tell: (tokens: readonly GeneratedToken[]) => void,
+    tell: (tokens: readonly TimedToken[]) => void,
   ): Promise<GenerationSummary> {
     const started = performance.now();
     const pace = { first: 0, last: 0, told: started, tokens: 0 };
-    let waiting: GeneratedToken[] = [];
+    let waiting: TimedToken[] = [];
     let finish: GenerationSummary["finish"] = "cancelled";
     for await (const token of this.#model.generate(prompt, { ...options, signal })) {
       const now = performance.now();
       if (pace.tokens++ === 0) pace.first = now;
       pace.last = now;
-      waiting.push(token);
+      waiting.push({ ...token, atMs: now - started });
       finish = token.finish ?? finish;
       if (now - pace.told < MESSAGE_MS && token.finish === undefined) continue;
       tell(waiting);
@@ -141,15 +140,18 @@ export interface ModelPlaces {
 async function describe(source: ModelSource, { filesOf, twinOf }: ModelPlaces): Promise<Described> {
   switch (source.kind) {
     case "run": {
-      const run = MemoryRun.open(source.name, await filesOf(source.from));
-      return { ...run.model(source.checkpoint), name: source.name, weights: "trained" };
+      const { name, from, checkpoint } = source;
+      const files = await filesOf(from);
+      if (isExport(files)) return exported(name, files);
+      return { ...MemoryRun.open(name, files).model(checkpoint), name, weights: "trained" };
     }
-    case "export":
-      return exported(source.name, source.files);
     case "denseTwin":
       return twinOf(source.of).twin;
   }
 }
+
+/** Run folders have their weights in checkpoints. */
+const isExport = (files: RunFiles): boolean => files.has("model.safetensors") || files.has("step.onnx");
 
 /** A model as `mod export --format safetensors` writes it. */
 function exported(name: string, files: RunFiles): Described {

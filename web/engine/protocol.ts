@@ -15,6 +15,7 @@ import type {
   TrainEvent,
   WeightFormat,
 } from "../../src/browser.ts";
+import type { ModelSummary } from "../../src/ui/api.ts";
 
 /** Where an engine computes. */
 export interface EngineSettings {
@@ -51,6 +52,8 @@ export type TextSource =
 /** Where a run folder is; all but the first spare the page its bytes. */
 export type RunSource =
   | { readonly kind: "files"; readonly files: RunFiles }
+  /** A .zip of it. */
+  | { readonly kind: "archive"; readonly archive: Blob }
   /** In the browser's storage. */
   | { readonly kind: "stored"; readonly name: string }
   /** Of this engine, after the step under way. */
@@ -99,9 +102,8 @@ export type TrainingEvent =
   | { readonly kind: "failed"; readonly step: number; readonly error: EngineFailure };
 
 export type ModelSource =
+  /** A run folder, or what `mod export --format safetensors` wrote: the files tell which. */
   | { readonly kind: "run"; readonly name: string; readonly from: RunSource; readonly checkpoint?: CheckpointChoice }
-  /** `mod export --format safetensors`. */
-  | { readonly kind: "export"; readonly name: string; readonly files: RunFiles }
   /** A dense model of the shape of a loaded one, with random weights: for its speed, not for its text. */
   | { readonly kind: "denseTwin"; readonly of: number };
 
@@ -144,20 +146,35 @@ export interface GenerationSummary {
   readonly tokensPerSecond: number | null;
 }
 
+/** A token as it comes. */
+export interface TimedToken extends GeneratedToken {
+  /** Since the prompt was handed to the model, milliseconds. */
+  readonly atMs: number;
+}
+
 export interface StoredRun {
   readonly name: string;
   readonly bytes: number;
   /** Milliseconds since 1970. */
   readonly modified: number;
+  /** Of the newest checkpoint; 0 without one. */
+  readonly step: number;
+  /** What its configuration says; null where that can't be read. */
+  readonly plan: {
+    readonly model: ModelSummary;
+    /** Horizon; null where it depends on the text. */
+    readonly steps: number | null;
+  } | null;
 }
 
 /** What went wrong, for people and for pages that offer a way on. */
 export interface EngineFailure {
   /**
-   * `config`: a value is not allowed; `file`: a file is bad or missing; `webgpu`: there is none; `memory`: too large;
+   * `config`: a value is not allowed; `file`: a file is bad or missing; `text`: a run that goes on needs the text that it began
+   * with, and has none or another; `webgpu`: there is none; `memory`: too large;
    * `diverged`: a loss that is no number; `storage`: the browser's storage refused; `internal`: anything else.
    */
-  readonly code: "config" | "file" | "webgpu" | "memory" | "diverged" | "storage" | "internal";
+  readonly code: "config" | "file" | "text" | "webgpu" | "memory" | "diverged" | "storage" | "internal";
   readonly message: string;
   /** One line for each value that is not allowed. */
   readonly problems?: readonly string[];
@@ -211,7 +228,7 @@ export type FromWorker =
     }
   | { readonly kind: "failure"; readonly id: number; readonly failure: EngineFailure }
   /** Before the answer to a `generate`; several at a time. */
-  | { readonly kind: "tokens"; readonly id: number; readonly tokens: readonly GeneratedToken[] }
+  | { readonly kind: "tokens"; readonly id: number; readonly tokens: readonly TimedToken[] }
   /** Of the training that request `id` started. */
   | { readonly kind: "training"; readonly id: number; readonly event: TrainingEvent };
 

@@ -1,5 +1,5 @@
 import type { WebRuntimeOptions } from "../../src/browser.ts";
-import { type Runtime, webRuntime } from "../../src/browser.ts";
+import { MemoryRun, type Runtime, webRuntime } from "../../src/browser.ts";
 import { pack, unpack } from "./archive.ts";
 import { EngineError, failureOf } from "./failure.ts";
 import { EngineModel } from "./models.ts";
@@ -96,7 +96,13 @@ export class EngineServer {
     cancel: ({ request }) => this.#done(this.#generations.get(request)?.abort()),
     inspect: ({ model, text, rule }) => this.#model(model).inspect(text, rule),
     listRuns: () => listRuns(),
-    saveRun: async ({ name, from }) => this.#done(await saveRun(name, await this.#filesOf(from))),
+    saveRun: async ({ name, from }) => {
+      const files = await this.#filesOf(from);
+      // What is no run folder is refused here, not where it is opened one day.
+      MemoryRun.open(name, files);
+      await saveRun(name, files);
+      return null;
+    },
     loadRun: ({ name }) => loadRun(name),
     deleteRun: async ({ name }) => this.#done(await deleteRun(name)),
     pack: async ({ name, from }) => new Blob([pack(name, await this.#filesOf(from))], { type: "application/zip" }),
@@ -115,6 +121,8 @@ export class EngineServer {
     switch (source.kind) {
       case "files":
         return source.files;
+      case "archive":
+        return unpack(new Uint8Array(await source.archive.arrayBuffer())).files;
       case "stored":
         return loadRun(source.name);
       case "training":

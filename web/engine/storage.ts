@@ -5,6 +5,7 @@
 import type { RunFiles } from "../../src/browser.ts";
 import { EngineError } from "./failure.ts";
 import type { StoredRun } from "./protocol.ts";
+import { describeRun } from "./storedRun.ts";
 
 const FOLDER = "mod-runs";
 const CURRENT = "current";
@@ -30,12 +31,21 @@ export function listRuns(): Promise<StoredRun[]> {
     for (const name of await entryNames(runs)) {
       const folder = await openVersion(runs, name);
       if (folder === undefined) continue;
-      const files = await Promise.all((await filesOf(folder)).map(([, handle]) => handle.getFile()));
-      const modified = Math.max(0, ...files.map(({ lastModified }) => lastModified));
-      found.push({ name, bytes: files.reduce((total, { size }) => total + size, 0), modified });
+      found.push({ name, ...(await aboutRun(await filesOf(folder))) });
     }
     return found.sort((a, b) => b.modified - a.modified);
   });
+}
+
+async function aboutRun(entries: readonly [string, FileSystemFileHandle][]): Promise<Omit<StoredRun, "name">> {
+  const files = new Map(
+    await Promise.all(entries.map(async ([path, handle]) => [path, await handle.getFile()] as const)),
+  );
+  return {
+    bytes: [...files.values()].reduce((total, { size }) => total + size, 0),
+    modified: Math.max(0, ...[...files.values()].map(({ lastModified }) => lastModified)),
+    ...describeRun([...files.keys()], await files.get("config.json")?.text()),
+  };
 }
 
 export function loadRun(name: string): Promise<RunFiles> {

@@ -37,7 +37,7 @@ export async function textOfRun(
   const corpus = CORPORA.find((name) => sources.length === 1 && sources[0] === name);
   if (corpus !== undefined) return fetchCorpus(corpus, assets);
   throw new EngineError(
-    "file",
+    "text",
     `text: the run must be given the text it began with, ${sources.join(", ")}, got none; choose its files again`,
   );
 }

@@ -26,6 +26,7 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await modOk([...shortTraining(20, "train.evaluate.every=10", "--out", "runs/plain"), "--preset", "tiny-dense"], {
       cwd,
     });
+    await modOk([...shortTraining(20, "--out", "runs/experts"), "--preset", "tiny-mode-integrated"], { cwd });
     [browser, ui] = await Promise.all([launch(), serve("--port", "0")]);
   });
   afterAll(async () => {
@@ -185,6 +186,38 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await leave(visited);
   });
 
+  test("microscope: experts and no-ops in the map, in words and as a table", async () => {
+    const visited = await visitWithToken("microscope?model=experts");
+    const { page } = visited;
+    await page.getByLabel("Text", { exact: true }).fill("the state of our union is strong");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.getByRole("heading", { name: "What the experts did" }).waitFor();
+    const rows = page.locator(".expert-table tbody tr");
+    expect(await rows.count()).toBe(2);
+    const cells = await rows.first().locator("td").allTextContents();
+    const shares = cells[0]!.match(/[\d.]+(?= %)/g)!.map(Number);
+    expect(shares).toHaveLength(8);
+    // What no expert got, a no-op did; each share is rounded.
+    expect([...shares, Number.parseFloat(cells[1]!)].reduce((a, b) => a + b, 0)).toBeCloseTo(100, -1.2);
+    expect(cells.slice(2)).toEqual([expect.stringMatching(/^[\d.]+ %$/), expect.stringMatching(/^\d\.\d\d$/)]);
+    await page.getByText("number of the expert that computes the token").waitFor();
+    // Layer 1 of the first, the second, the third token, ...: what it shows is told in words.
+    await page.locator(".routing-map").focus();
+    for (const key of ["ArrowUp", "ArrowUp"]) await page.keyboard.press(key);
+    const told = new Set<string>();
+    for (let i = 0; i < 12; i++) {
+      told.add((await page.locator(".spot-layer").textContent())!);
+      await page.keyboard.press("ArrowRight");
+    }
+    for (const words of told) expect(words).toMatch(/^Layer 1 \(moe\): (expert [0-7]|no expert \(a no-op\))\.$/);
+    expect([...told].some((words) => words.includes("expert "))).toBe(true);
+    expect(await page.getByLabel("Who decides").locator("option").allTextContents()).toContain(
+      "as in training: experts have so many slots",
+    );
+    expect(await seriousFindings(page)).toEqual([]);
+    await leave(visited);
+  });
+
   test("playground: tokens stream, coloured, with the dense cost beside", async () => {
     const visited = await visitWithToken("playground?model=routed&tokens=12");
     const { page } = visited;
@@ -202,50 +235,6 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     expect(await dense!.locator(".token").first().getAttribute("title")).toMatch(/^4 of 4 blocks/);
     await page.getByLabel("Model", { exact: true }).selectOption("plain");
     expect(await page.getByText("Then once more with every block").count()).toBe(0);
-    await leave(visited);
-  });
-
-  test("train: settings, curves, routing, pause, save, go on, and files that are none", async () => {
-    const visited = await visitWithToken("train?steps=5000", { engine: { stepMs: 5 } });
-    const { page } = visited;
-    await page.getByText("WebGPU would be faster, but this browser has none.").waitFor();
-    await page.getByText("Your own file").click();
-    await page
-      .getByLabel("Text file")
-      .setInputFiles({ name: "picture.png", mimeType: "image/png", buffer: Buffer.from([0xff, 0xfe, 0x80]) });
-    await page.getByRole("alert").getByText("picture.png must be text in UTF-8").waitFor();
-    await page.getByText("State of the Union").click();
-    await page.getByRole("button", { name: "Train", exact: true }).click();
-    await page.getByText("Its routing at step").waitFor();
-    await page.getByRole("button", { name: "Pause" }).click();
-    await page.locator(".state.is-paused").waitFor();
-    expect(await page.locator(".chart").count()).toBe(4);
-    await page.getByLabel("Name").fill("kept");
-    await page.getByRole("button", { name: "Save in this browser" }).click();
-    await page.getByText("Saved in this browser as kept.").waitFor();
-    const download = page.waitForEvent("download");
-    await page.getByRole("button", { name: "Download the run folder" }).click();
-    expect((await download).suggestedFilename()).toBe("kept.tar");
-    // It goes on while another page is looked at.
-    await page.getByRole("button", { name: "Go on" }).first().click();
-    await page.getByRole("link", { name: "Studies" }).first().click();
-    await page.getByRole("link", { name: "Train" }).first().click();
-    await page.locator(".state.is-running").waitFor();
-    await page.getByRole("button", { name: "Stop" }).click();
-    await page.getByRole("button", { name: "Train another" }).click();
-    await page.locator(".stored").getByRole("link", { name: "Look into" }).click();
-    await page.getByRole("button", { name: "Look", exact: true }).click();
-    await page.getByRole("heading", { name: "Layers by tokens" }).waitFor();
-    await page
-      .locator('input[type="file"]')
-      .setInputFiles({ name: "bad.txt", mimeType: "text/plain", buffer: Buffer.from("x") });
-    await page.getByRole("alert").getByText("bad.txt must be part of a run folder").waitFor();
-    await leave(visited);
-  });
-
-  test("train without an engine says so", async () => {
-    const visited = await visitWithToken("train");
-    await visited.page.getByText("built without the engine").waitFor();
     await leave(visited);
   });
 
@@ -267,7 +256,7 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
 
   for (const colorScheme of ["light", "dark"] as const) {
     test(`accessibility in ${colorScheme}: axe finds nothing serious on any page`, async () => {
-      const visited = await visitWithToken("home", { colorScheme, engine: { stepMs: 5 } });
+      const visited = await visitWithToken("home", { colorScheme });
       const { page } = visited;
       for (const name of PAGES) {
         await page.goto(at(`${name}?model=routed&select=routed`));
@@ -285,7 +274,7 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
 
   for (const width of [1280, 390]) {
     test(`no page is wider than a window of ${width} pixels`, async () => {
-      const visited = await visitWithToken("home", { viewport: { width, height: 800 }, engine: { stepMs: 5 } });
+      const visited = await visitWithToken("home", { viewport: { width, height: 800 } });
       const { page } = visited;
       for (const name of PAGES) {
         await page.goto(at(`${name}?model=routed&select=routed,plain&tokens=8`));

@@ -3,26 +3,36 @@ import { readdirSync, readFileSync, statSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ROOT } from "../../test/support/cli.ts";
+import { modOk, ROOT, shortTraining, workFolder } from "../../test/support/cli.ts";
 import { hasChromium, launch, leave, NEEDS_CHROMIUM, overflow, visit } from "./support/browser.ts";
+import { startTraining } from "./support/training.ts";
 
 const SITE = path.join(ROOT, "dist/web");
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
+  ".wasm": "application/wasm",
   ".css": "text/css",
   ".svg": "image/svg+xml",
   ".json": "application/json",
 };
 
 test("the first load is under 1 MB, compressed, and nothing comes from elsewhere", () => {
-  const names = readdirSync(SITE, { recursive: true, encoding: "utf8" }).filter((name) =>
-    /\.(html|js|css)$/.test(name),
-  );
-  // What a page may load at first; of the fonts the Latin one, which is compressed as it is.
-  const texts = names.map((name) => readFileSync(path.join(SITE, name)));
+  const html = readFileSync(path.join(SITE, "index.html"), "utf8");
+  const named = [...html.matchAll(/(?:src|href)="\.\/(assets\/[^"]+)"/g)].map(([, name]) => name!);
+  // With what these import before they run; the engine is imported when a page needs it.
+  const loaded = new Set(named);
+  for (const name of loaded) {
+    const text = readFileSync(path.join(SITE, name), "utf8");
+    for (const [, other] of text.matchAll(/(?:^|[;}])import(?:[\w${},* ]*from)?"\.\/([^"]+)"/g))
+      loaded.add(`assets/${other}`);
+  }
+  expect([...loaded].filter((name) => /engine|worker|ort/i.test(name))).toEqual([]);
+  const texts = ["index.html", ...loaded].map((name) => readFileSync(path.join(SITE, name)));
+  // Of the fonts the Latin one, which is compressed as it is.
   const latin = readdirSync(path.join(SITE, "assets")).find((name) => /latin-wght/.test(name) && !/ext/.test(name))!;
   const bytes = texts.reduce(
     (sum, text) => sum + gzipSync(text).byteLength,
@@ -30,14 +40,20 @@ test("the first load is under 1 MB, compressed, and nothing comes from elsewhere
   );
   console.log(`first load: ${(bytes / 1024).toFixed(0)} KiB`);
   expect(bytes).toBeLessThan(1 << 20);
-  const html = readFileSync(path.join(SITE, "index.html"), "utf8");
   expect(html).toContain('data-server="none"');
   expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
 });
 
 describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
   let [browser, server, address]: [Browser, Server, string] = [undefined as never, undefined as never, ""];
+  const folder = workFolder();
+  const exported = path.join(folder.dir, "exported");
+  /** The page is loaded once more on the way: a question may come while there is none. */
+  const isIsolated = (page: Page) => () => page.evaluate(() => crossOriginIsolated).catch(() => false);
+
   beforeAll(async () => {
+    await modOk(shortTraining(6, "--out", "run"), { cwd: folder.dir });
+    await modOk(["export", "run", "--format", "safetensors", "--out", "exported"], { cwd: folder.dir });
     // Below a folder, as a project's site is on many hosts, and with no header but the type.
     server = createServer(({ url = "/" }, response) => {
       const name = url.split("?")[0]!.replace(/^\/site\//, "") || "index.html";
@@ -55,15 +71,14 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
   afterAll(async () => {
     await browser?.close();
     server?.close();
+    folder.remove();
   });
 
   test("begins with what this is about, and is isolated by its service worker", async () => {
     const visited = await visit(browser, address);
     const { page } = visited;
     await page.getByRole("heading", { name: "Not every token needs every layer" }).waitFor();
-    await expect
-      .poll(() => page.evaluate(() => crossOriginIsolated).catch(() => false), { timeout: 15_000 })
-      .toBe(true);
+    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
     expect(await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()).toEqual([
       "Home",
       "Microscope",
@@ -84,16 +99,34 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
     await leave(visited);
   });
 
-  test("models work through an engine alone", async () => {
-    const visited = await visit(browser, `${address}#/playground`, { engine: {} });
+  test("trains on threads, a model with routed experts, and looks into it", async () => {
+    const visited = await visit(browser, `${address}#/train?steps=6&preset=tiny-mode`);
     const { page } = visited;
-    await page
-      .locator('input[type="file"]')
-      .setInputFiles({ name: "run.tar", mimeType: "application/x-tar", buffer: Buffer.from("x") });
+    page.setDefaultTimeout(60_000);
+    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
+    await page.getByText(/Computed by WebAssembly on \d+ threads/).waitFor();
+    await startTraining(page);
+    await page.locator(".state.is-done").waitFor();
+    expect(await page.getByText("one thread is used").count()).toBe(0);
+    await page.getByRole("button", { name: "Save in this browser" }).click();
+    await page.getByText("Saved in this browser as my-tiny-mode.").waitFor();
+    await page.locator(".stored").getByRole("link", { name: "Look into" }).click();
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.getByRole("heading", { name: "What the experts did" }).waitFor();
+    expect(await page.locator(".expert-table tbody tr").count()).toBe(2);
+    await leave(visited);
+  });
+
+  test("a folder that was exported is sampled from, also without isolation", async () => {
+    const visited = await visit(browser, `${address}#/playground`, { serviceWorkers: "block" });
+    const { page } = visited;
+    await page.getByLabel("Open a folder…").setInputFiles(exported);
     await page.getByLabel("Tokens", { exact: true }).fill("9");
     await page.getByLabel("Tokens", { exact: true }).blur();
+    await page.getByText("Then its dense twin, for its speed").click();
     await page.getByRole("button", { name: "Generate" }).click();
-    await expect.poll(() => page.locator(".stream").first().locator(".token").count(), { timeout: 15_000 }).toBe(9);
+    await expect.poll(() => page.locator(".stream .token").count(), { timeout: 30_000 }).toBe(9);
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
     await leave(visited);
   });
 });

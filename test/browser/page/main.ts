@@ -77,19 +77,16 @@ async function snapshotPaused(training: RunningTraining): Promise<Encoded> {
   return files;
 }
 
-type ModelCall = Omit<ModelRequest, "source"> & { readonly kind: "run" | "export"; readonly files: Encoded };
+type ModelCall = Omit<ModelRequest, "source"> & { readonly files: Encoded };
 
 async function withModel<Result>(
   settings: Settings,
-  { kind, files, ...request }: ModelCall,
+  { files, ...request }: ModelCall,
   use: (model: Awaited<ReturnType<Engine["load"]>>, engine: Engine) => Promise<Result>,
 ): Promise<Result> {
   const engine = await Engine.start(settings);
   try {
-    const source =
-      kind === "run"
-        ? ({ kind, name: "model", from: given(files) } as const)
-        : ({ kind, name: "model", files: decodeFiles(files) } as const);
+    const source = { kind: "run", name: "model", from: given(files) } as const;
     return await use(await engine.load({ ...request, source }), engine);
   } finally {
     engine.close();
@@ -100,7 +97,10 @@ async function written(model: Awaited<ReturnType<Engine["load"]>>, prompt: strin
   const tokens: GeneratedToken[] = [];
   const stream = model.generate(prompt, options);
   let next = await stream.next();
-  for (; !next.done; next = await stream.next()) tokens.push(next.value);
+  for (; !next.done; next = await stream.next()) {
+    const { atMs: _, ...token } = next.value;
+    tokens.push(token);
+  }
   return { tokens, summary: next.value, info: model.info };
 }
 

@@ -3,8 +3,8 @@ import { useEffect, useMemo, useState } from "preact/hooks";
 import type { RunSummary } from "../../../src/ui/api.ts";
 import { live } from "../data/live.ts";
 import { useAsync } from "../data/useAsync.ts";
-import type { Engine, OpenModel, StoredRun } from "../engine.ts";
-import { loadEngine, NO_ENGINE } from "../engineOf.ts";
+import type { OpenModel, StoredRun } from "../engine.ts";
+import { loadEngine } from "../engineOf.ts";
 import { bytes, short } from "../format.ts";
 import { serverModel } from "../serverModel.ts";
 import { useStore } from "../store.ts";
@@ -25,14 +25,13 @@ export function useModel(): ChosenModel {
   const [wanted, setWanted] = useParam("model");
   const allRuns = useStore(live.runs);
   const runs = usableRuns(allRuns);
-  const engine = useAsync(loadEngine, []);
-  const stored = useAsync(async () => (await loadEngine())?.stored.list() ?? [], []);
+  const stored = useAsync(async () => (await loadEngine()).stored.list(), []);
   const [files, setFiles] = useState<OpenModel | null>(null);
   const [problem, setProblem] = useState<string | null>(null);
   // Given back when others are opened, and with the page.
   useEffect(() => () => void files?.close(), [files]);
   const kept = stored.state === "done" ? stored.value : [];
-  const id = wanted !== "" ? wanted : files !== null ? FILES : (runs[0]?.id ?? (kept[0] ? STORED + kept[0].id : ""));
+  const id = wanted !== "" ? wanted : files !== null ? FILES : (runs[0]?.id ?? (kept[0] ? STORED + kept[0].name : ""));
   const fromStore = useStoredModel(id, setProblem);
   const run = runs.find((each) => each.id === id);
   // The same object as long as it stands for the same run, which changes with every step.
@@ -41,7 +40,7 @@ export function useModel(): ChosenModel {
   const openFiles = async (list: FileList) => {
     setProblem(null);
     try {
-      setFiles(await openWith(engine.state === "done" ? engine.value : null, [...list]));
+      setFiles(await (await loadEngine()).openFiles([...list]));
       setWanted(FILES);
     } catch (error) {
       setProblem((error as Error).message);
@@ -69,7 +68,6 @@ function useStoredModel(id: string, tell: (problem: string | null) => void): Ope
     let opened: OpenModel | undefined;
     const open = async () => {
       const engine = await loadEngine();
-      if (engine === null) throw new Error(NO_ENGINE);
       opened = await engine.stored.open(id.slice(STORED.length));
       if (isCurrent) setModel(opened);
       else await opened.close();
@@ -81,11 +79,6 @@ function useStoredModel(id: string, tell: (problem: string | null) => void): Ope
     };
   }, [id]);
   return model;
-}
-
-function openWith(engine: Engine | null, files: readonly File[]): Promise<OpenModel> {
-  if (engine === null) throw new Error(NO_ENGINE);
-  return engine.openFiles(files);
 }
 
 interface PickerProps {
@@ -101,7 +94,7 @@ interface PickerProps {
 function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: PickerProps) {
   const options = [
     ...runs.map((run) => ({ value: run.id, text: `${run.id} — ${run.model!.family}, step ${short(run.step)}` })),
-    ...kept.map((run) => ({ value: STORED + run.id, text: `${run.name} — in this browser, ${bytes(run.bytes)}` })),
+    ...kept.map((run) => ({ value: STORED + run.name, text: `${run.name} — in this browser, ${bytes(run.bytes)}` })),
     ...(files === null ? [] : [{ value: FILES, text: `${files.name} — from files` }]),
   ];
   return (
@@ -110,20 +103,32 @@ function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: Picker
         <SelectField label="Model" value={id} options={options} onChange={setWanted} />
       ) : (
         <p class="quiet">
-          No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open the files of a run
-          folder.
+          No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open a run folder, whole or
+          as a .zip.
         </p>
       )}
-      <label class="button is-file">
-        Open files…
-        <input
-          class="visually-hidden"
-          type="file"
-          multiple
-          onChange={(event) => event.currentTarget.files?.length && openFiles(event.currentTarget.files)}
-        />
-      </label>
+      <FileButton text="Open a .zip or files…" onFiles={openFiles} />
+      <FileButton text="Open a folder…" isFolder onFiles={openFiles} />
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
     </div>
   );
 }
+
+interface FileButtonProps {
+  readonly text: string;
+  readonly isFolder?: boolean;
+  readonly onFiles: (files: FileList) => void;
+}
+
+const FileButton = ({ text, isFolder = false, onFiles }: FileButtonProps) => (
+  <label class="button is-file">
+    {text}
+    <input
+      class="visually-hidden"
+      type="file"
+      multiple
+      {...(isFolder && { webkitdirectory: true })}
+      onChange={(event) => event.currentTarget.files?.length && onFiles(event.currentTarget.files)}
+    />
+  </label>
+);

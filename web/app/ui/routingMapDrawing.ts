@@ -1,5 +1,6 @@
 import type { InspectedLayer } from "../../../src/ui/api.ts";
 import type { Inspection } from "../engine.ts";
+import { drawExperts } from "./expertCells.ts";
 import type { CellValue, Spot } from "./routingMap.tsx";
 import type { Line, MapMetrics } from "./routingMapLayout.ts";
 
@@ -69,6 +70,7 @@ function drawLayer(context: CanvasRenderingContext2D, drawing: Drawing, layer: I
     context.globalAlpha = 1;
     // Around is a hollow cell, so that it differs from through without its colour too.
     if (cell.isHollow) strokeCell(context, x, top, w, metrics.cell, colors.dense, 1);
+    if (cell.experts !== null) drawExperts(context, { x, y: top, w, h: metrics.cell }, cell.experts, colors.quiet);
     if (cell.mark !== null) dot(context, x + w / 2, top + metrics.cell / 2, cell.mark);
     if (spot?.token === token && (spot.layer === layer.index || spot.layer === null)) {
       strokeCell(context, x, top, w, metrics.cell, colors.focus, 2);
@@ -95,18 +97,22 @@ interface Cell {
   readonly isHollow: boolean;
   /** Colour of a dot: the token goes through, where the shade tells something else. */
   readonly mark: string | null;
+  /** The experts that the cell shows; null where it shows something else. */
+  readonly experts: readonly number[] | null;
 }
 
 function cellOf(layer: InspectedLayer, token: number, value: CellValue, largest: number, colors: MapColors): Cell {
-  if (layer.kind === "dense") return { color: colors.dense, alpha: 0.45, isHollow: false, mark: null };
+  if (layer.kind === "dense") return { color: colors.dense, alpha: 0.45, isHollow: false, mark: null, experts: null };
   const isThrough = layer.routedThrough[token]!;
   const number = valuesOf(layer, value)?.[token];
   if (number === undefined) {
+    const experts = isThrough ? (layer.experts?.[token] ?? null) : null;
+    const isFilled = isThrough && experts === null;
     return {
-      color: isThrough ? colors.through : colors.around,
-      alpha: isThrough ? 1 : 0.35,
-      isHollow: !isThrough,
-      mark: null,
+      color: isFilled ? colors.through : colors.around,
+      alpha: isFilled ? 1 : 0.35,
+      isHollow: !isFilled,
+      ...{ mark: null, experts },
     };
   }
   const size = Math.min(1, Math.abs(number) / (largest || 1));
@@ -115,6 +121,7 @@ function cellOf(layer: InspectedLayer, token: number, value: CellValue, largest:
     alpha: 0.08 + 0.87 * size,
     isHollow: !isThrough,
     mark: isThrough ? (size > 0.55 ? "#ffffff" : colors.ink) : null,
+    experts: null,
   };
 }
 

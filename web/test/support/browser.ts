@@ -1,10 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import path from "node:path";
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium, type Page } from "playwright-core";
-import { transformWithOxc } from "vite";
+import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { expect } from "vitest";
-import type { FakeOptions } from "../../testing/fakeEngine.ts";
 
 /** Where Debian puts it; MOD_CHROMIUM names another place. */
 const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
@@ -27,18 +24,16 @@ export interface Visit {
 export interface VisitOptions extends BrowserContextOptions {
   /** Problems that the test itself brings about. */
   readonly allow?: RegExp;
-  readonly engine?: FakeOptions;
   readonly notesLongTasks?: boolean;
 }
 
 export async function visit(browser: Browser, address: string, options: VisitOptions = {}): Promise<Visit> {
-  const { allow, engine, notesLongTasks = false, ...rest } = options;
+  const { allow, notesLongTasks = false, ...rest } = options;
   const context = await browser.newContext({
     viewport: { width: 1280, height: 900 },
     reducedMotion: "reduce",
     ...rest,
   });
-  if (engine !== undefined) await bringEngine(context, engine);
   if (notesLongTasks) await context.addInitScript(NOTE_LONG_TASKS);
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
@@ -56,14 +51,6 @@ export async function visit(browser: Browser, address: string, options: VisitOpt
 export async function leave({ problems, close }: Visit): Promise<void> {
   await close();
   expect(problems).toEqual([]);
-}
-
-/** Puts the fake engine into every page of a context. */
-async function bringEngine(context: BrowserContext, options: FakeOptions): Promise<void> {
-  const file = path.resolve(import.meta.dirname, "../../testing/fakeEngine.ts");
-  const { code } = await transformWithOxc(readFileSync(file, "utf8"), file);
-  const script = code.replace(/^export (?=(?:async )?function)/m, "").replace(/^export \{[^}]*\};?$/m, "");
-  await context.addInitScript(`${script}\ninstallFakeEngine(${JSON.stringify(options)});`);
 }
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");

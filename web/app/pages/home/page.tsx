@@ -24,7 +24,7 @@ export function HomePage() {
       <section class="panel" aria-labelledby="example-title">
         <h2 id="example-title">One sentence, six blocks</h2>
         <RoutingMap inspection={INSPECTION} value="choice" spot={spot} onSpot={setSpot} />
-        <MapLegend value="choice" hasRouting />
+        <MapLegend value="choice" layers={INSPECTION.layers} />
         <SpotCard inspection={INSPECTION} spot={spot} />
         <p class="hint">
           A real one: six blocks of width 192, trained for some minutes on two centuries of State of the Union

@@ -1,9 +1,10 @@
 /** Numbers about an inspected text. */
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import type { Inspection } from "../../engine.ts";
+import { isRouted } from "../../ui/layerKinds.ts";
 
 export const routedOf = ({ layers }: Pick<Inspection, "layers">): InspectedLayer[] =>
-  layers.filter(({ kind }) => kind !== "dense");
+  layers.filter(({ kind }) => isRouted(kind));
 
 export function meanOf(values: readonly (number | null)[]): number | null {
   const given = values.filter((value) => value !== null);

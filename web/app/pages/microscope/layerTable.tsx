@@ -1,5 +1,6 @@
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import { percent } from "../../format.ts";
+import { isRouted } from "../../ui/layerKinds.ts";
 import { throughOf } from "./figures.ts";
 
 interface LayerTableProps {
@@ -31,8 +32,8 @@ export function LayerTable({ layers, capacityRatio }: LayerTableProps) {
               <td>
                 <Bar
                   share={throughOf(layer)}
-                  isDense={layer.kind === "dense"}
-                  mark={layer.kind === "dense" ? null : capacityRatio}
+                  isDense={!isRouted(layer.kind)}
+                  mark={isRouted(layer.kind) ? capacityRatio : null}
                 />
               </td>
               <td class="number">{percent(agreementOf(layer), 0)}</td>
@@ -45,7 +46,7 @@ export function LayerTable({ layers, capacityRatio }: LayerTableProps) {
   );
 }
 
-/** Share of the tokens on which the rule decided as top-k would have; null for a dense layer. */
+/** Share of the tokens on which the rule decided as top-k would have; null where nothing is routed. */
 function agreementOf({ top, routedThrough }: InspectedLayer): number | null {
   if (top === undefined) return null;
   return top.filter((isTop, i) => isTop === routedThrough[i]).length / top.length;

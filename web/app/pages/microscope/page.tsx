@@ -1,6 +1,7 @@
 import { useState } from "preact/hooks";
 import type { Inspection, OpenModel } from "../../engine.ts";
 import { Field, Notice, SelectField } from "../../ui/controls.tsx";
+import { hasExperts, isRouted } from "../../ui/layerKinds.ts";
 import { useModel } from "../../ui/modelPicker.tsx";
 import { useParam } from "../../url.ts";
 import { Results } from "./results.tsx";
@@ -72,6 +73,12 @@ export function MicroscopePage() {
 export const usable = (rule: string, model: OpenModel): string | undefined =>
   model.summary.rules.includes(rule) ? rule : undefined;
 
+/** Where experts are all that is chosen. */
+const EXPERT_RULE_TEXTS: Readonly<Record<string, string>> = {
+  topk: "as in training: experts have so many slots",
+  through: "each token takes its experts, without slots",
+};
+
 const RULE_TEXTS: Readonly<Record<string, string>> = {
   topk: "top-k: as in training, sees the future",
   predictor: "predictor: its logit above 0",
@@ -82,18 +89,17 @@ const RULE_TEXTS: Readonly<Record<string, string>> = {
 };
 
 interface RuleFieldProps {
-  readonly model: OpenModel | null;
+  readonly model: Pick<OpenModel, "summary"> | null;
   readonly rule: string;
   readonly onChange: (rule: string) => void;
 }
 
 export function RuleField({ model, rule, onChange }: RuleFieldProps) {
-  const { rules = [], rule: own = null } = model?.summary ?? {};
+  const { rules = [], rule: own = null, layers = [] } = model?.summary ?? {};
+  const texts =
+    layers.some(isRouted) || !layers.some(hasExperts) ? RULE_TEXTS : { ...RULE_TEXTS, ...EXPERT_RULE_TEXTS };
   const ownText = own === null || own === "dense" ? "the model's own" : `the model's own (${own})`;
-  const options = [
-    { value: "", text: ownText },
-    ...rules.map((value) => ({ value, text: RULE_TEXTS[value] ?? value })),
-  ];
+  const options = [{ value: "", text: ownText }, ...rules.map((value) => ({ value, text: texts[value] ?? value }))];
   return (
     <SelectField label="Who decides" value={rules.includes(rule) ? rule : ""} options={options} onChange={onChange} />
   );

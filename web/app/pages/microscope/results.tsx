@@ -6,6 +6,7 @@ import { MapLegend } from "../../ui/routingLegend.tsx";
 import { CELL_VALUES, RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { useChoice } from "../../url.ts";
 import { ColoredText } from "./coloredText.tsx";
+import { ExpertTable } from "./expertTable.tsx";
 import { meanOf, routedOf, shareThrough } from "./figures.ts";
 import { LayerTable } from "./layerTable.tsx";
 import { SpotCard } from "./spotCard.tsx";
@@ -49,10 +50,13 @@ export function Results({ inspection, model }: { inspection: Inspection; model: 
           {values.length > 1 && <Segmented label="Cells show" choices={values} value={value} onChange={setValue} />}
         </div>
         <RoutingMap {...{ inspection, value, spot }} onSpot={setSpot} />
-        <MapLegend value={value} hasRouting={routed.length > 0} />
+        <MapLegend value={value} layers={inspection.layers} />
         <SpotCard inspection={inspection} spot={spot} />
       </section>
       <ColoredText inspection={inspection} spot={spot} onSpot={setSpot} />
+      {inspection.expertUse !== undefined && inspection.expertUse.length > 0 && (
+        <ExpertTable use={inspection.expertUse} />
+      )}
       {routed.length > 0 && (
         <div class="panel-pair">
           <WeightHistogram layers={routed} />

@@ -5,8 +5,9 @@ import { useModel } from "../../ui/modelPicker.tsx";
 import { useParam } from "../../url.ts";
 import { ADDRESS_CHARACTERS, MOST_CHARACTERS, RuleField, usable } from "../microscope/page.tsx";
 import { useDrawSettings } from "./settings.tsx";
+import type { Twin } from "./stream.ts";
 import { StreamedTextView } from "./textView.tsx";
-import { isRouted, useGeneration, wishesFor } from "./useGeneration.ts";
+import { twinOf, useGeneration, wishesFor } from "./useGeneration.ts";
 
 const PROMPT = "My fellow citizens";
 
@@ -45,7 +46,13 @@ export function PlaygroundPage() {
           <button type="button" class="button" disabled={!isWorking} onClick={stop}>
             Stop
           </button>
-          {isRouted(model) && <TwinBox isOn={twin === "yes"} onChange={(isOn) => setTwin(isOn ? "yes" : "no")} />}
+          {model !== null && twinOf(model) !== null && (
+            <TwinBox
+              text={TWIN_WORDS[twinOf(model)!]}
+              isOn={twin === "yes"}
+              onChange={(isOn) => setTwin(isOn ? "yes" : "no")}
+            />
+          )}
         </div>
       </form>
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
@@ -72,15 +79,25 @@ const PromptField = ({ prompt, onInput }: { prompt: string; onInput: (prompt: st
   </Field>
 );
 
-const TwinBox = ({ isOn, onChange }: { isOn: boolean; onChange: (isOn: boolean) => void }) => (
+const TWIN_WORDS: Readonly<Record<Twin, string>> = {
+  through: "Then once more with every block computed, for its speed",
+  random: "Then its dense twin, for its speed",
+};
+
+interface TwinBoxProps {
+  readonly text: string;
+  readonly isOn: boolean;
+  readonly onChange: (isOn: boolean) => void;
+}
+
+const TwinBox = ({ text, isOn, onChange }: TwinBoxProps) => (
   <label class="check">
     <input type="checkbox" checked={isOn} onChange={(event) => onChange(event.currentTarget.checked)} />
-    Then once more with every block computed, for its speed
+    {text}
   </label>
 );
 
 /** Top-k sees the future: nothing can be sampled with it. */
-const withoutTopk = (model: OpenModel): OpenModel => ({
-  ...model,
-  summary: { ...model.summary, rules: model.summary.rules.filter((rule) => rule !== "topk") },
+const withoutTopk = ({ summary }: OpenModel): Pick<OpenModel, "summary"> => ({
+  summary: { ...summary, rules: summary.rules.filter((rule) => rule !== "topk") },
 });

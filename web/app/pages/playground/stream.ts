@@ -1,18 +1,24 @@
 /** A text as it comes. */
 import type { GeneratedToken, GenerateOptions, OpenModel } from "../../engine.ts";
+import { isRouted } from "../../ui/layerKinds.ts";
+
+/**
+ * A text that is there for its speed alone: of the same weights with nothing passed around, or of a dense model of the same shape
+ * with random weights.
+ */
+export type Twin = "through" | "random";
 
 export interface StreamedText {
   readonly title: string;
   /** Kind of each layer. */
   readonly layers: readonly string[];
-  /** Whether it is there for its speed alone. */
-  readonly isTwin: boolean;
+  readonly twin: Twin | null;
   readonly tokens: readonly GeneratedToken[];
   readonly state: "waiting" | "coming" | "done";
 }
 
-export const emptyText = (title: string, { summary }: OpenModel, isTwin: boolean): StreamedText => ({
-  ...{ title, layers: summary.layers, isTwin },
+export const emptyText = (title: string, { summary }: OpenModel, twin: Twin | null): StreamedText => ({
+  ...{ title, twin, layers: twin === "random" ? summary.layers.map(() => "dense") : summary.layers },
   ...{ tokens: [], state: "waiting" },
 });
 
@@ -47,13 +53,13 @@ export function tokensPerSecond(tokens: readonly GeneratedToken[]): number | nul
   return ms > 0 ? (1000 * (tokens.length - 1)) / ms : null;
 }
 
-/** Blocks that computed the token that each token was foretold from: dense ones, and those that it was routed through. */
+/** Blocks that computed the token that each token was foretold from: those that compute all, and those that it was routed through. */
 export const blocksOf = ({ layers }: StreamedText, { routedLayers }: GeneratedToken): number =>
-  layers.filter((kind) => kind === "dense").length + routedLayers.length;
+  layers.filter((kind) => !isRouted(kind)).length + routedLayers.length;
 
 /** Share of the routed blocks' work that was done; null for a dense model. */
 export function shareThrough({ layers, tokens }: StreamedText): number | null {
-  const routed = layers.filter((kind) => kind !== "dense").length;
+  const routed = layers.filter(isRouted).length;
   if (routed === 0 || tokens.length === 0) return null;
   return tokens.reduce((sum, { routedLayers }) => sum + routedLayers.length, 0) / (routed * tokens.length);
 }

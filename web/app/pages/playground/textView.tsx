@@ -1,14 +1,21 @@
 import { fixed, percent, short } from "../../format.ts";
 import { useLook } from "../../theme.ts";
 import { Figure, Figures } from "../../ui/controls.tsx";
+import { isRouted } from "../../ui/layerKinds.ts";
 import { shade } from "../../ui/palette.ts";
 import { ScaleLegend } from "../../ui/scaleLegend.tsx";
-import { blocksOf, type StreamedText, shareThrough, tokensPerSecond } from "./stream.ts";
+import { blocksOf, type StreamedText, shareThrough, type Twin, tokensPerSecond } from "./stream.ts";
 
 const FINISHES: Readonly<Record<string, string>> = {
   length: "all tokens used",
   stop: "a stop string came",
   end: "the model ended the document",
+};
+
+const TWIN_TEXTS: Readonly<Record<Twin, string>> = {
+  through:
+    "The same weights with nothing passed around: the cost of the dense model of this shape. It was not trained to compute so much; read its speed, not its text.",
+  random: "The dense model of this shape, with random weights: nobody trained it. Read its speed, not its text.",
 };
 
 interface StreamedTextViewProps {
@@ -21,8 +28,8 @@ interface StreamedTextViewProps {
 /** One text with its speed. */
 export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps) {
   const look = useLook();
-  const { title, layers, tokens, state, isTwin } = text;
-  const fewest = layers.filter((kind) => kind === "dense").length;
+  const { title, layers, tokens, state, twin } = text;
+  const fewest = layers.filter((kind) => !isRouted(kind)).length;
   const span = layers.length - fewest;
   const finish = tokens.at(-1)?.finish;
   const meanLoss =
@@ -32,7 +39,11 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
       <div class="panel-head">
         <h2>{title}</h2>
         <span class="quiet">
-          {state === "waiting" ? "waiting" : state === "coming" ? "coming…" : (FINISHES[finish ?? ""] ?? "stopped")}
+          {state === "waiting"
+            ? "getting ready"
+            : state === "coming"
+              ? "coming…"
+              : (FINISHES[finish ?? ""] ?? "stopped")}
         </span>
       </div>
       <Figures>
@@ -46,12 +57,7 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
         {span > 0 && <Figure label="through routed blocks" value={percent(shareThrough(text))} />}
         <Figure label="−ln p a token" value={fixed(meanLoss, 2)} />
       </Figures>
-      {isTwin && (
-        <p class="hint">
-          The same weights with nothing passed around: the cost of the dense model of this shape. It was not trained to
-          compute so much; read its speed, not its text.
-        </p>
-      )}
+      {twin !== null && <p class="hint">{TWIN_TEXTS[twin]}</p>}
       <p class="colored-text" aria-live="off">
         <span class="prompt">{prompt}</span>
         {tokens.map((token, i) => {
@@ -82,7 +88,8 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
 
 function SpeedText({ text, other }: { text: StreamedText; other: StreamedText | undefined }) {
   const [own, others] = [tokensPerSecond(text.tokens), other === undefined ? null : tokensPerSecond(other.tokens)];
-  const isFaster = !text.isTwin && own !== null && others !== null && other?.state === "done" && text.state === "done";
+  const isFaster =
+    text.twin === null && own !== null && others !== null && other?.state === "done" && text.state === "done";
   return (
     <>
       {short(own)}

@@ -1,26 +1,39 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { OpenModel } from "../../engine.ts";
+import { isRouted } from "../../ui/layerKinds.ts";
 import type { DrawSettings } from "./settings.tsx";
-import { emptyText, type StreamedText, streamText } from "./stream.ts";
+import { emptyText, type StreamedText, streamText, type Twin } from "./stream.ts";
 
 /** One text that is wanted. */
 export interface Wish {
   readonly title: string;
   readonly rule: string | undefined;
-  readonly isTwin: boolean;
+  readonly twin: Twin | null;
 }
 
 /** Every block computes every token: what the dense model of the same shape costs. */
-const DENSE_RULE = "through";
+const THROUGH = "through";
 
-export const isRouted = (model: OpenModel | null): boolean =>
-  model?.summary.layers.some((kind) => kind !== "dense") ?? false;
+/** What a model's speed can be compared with; null for a dense one. */
+export function twinOf(model: OpenModel | null): Twin | null {
+  const layers = model?.summary.layers ?? [];
+  if (model?.denseTwin !== undefined) return layers.some((kind) => kind !== "dense") ? "random" : null;
+  return layers.some(isRouted) ? THROUGH : null;
+}
 
-/** The text itself, and, of a routed model, the one whose speed it is compared with. */
+const TITLES: Readonly<Record<Twin, string>> = {
+  through: "Every block computed",
+  random: "Dense twin, random weights",
+};
+
+/** The text itself, and the one whose speed it is compared with, if that is wanted. */
 export function wishesFor(model: OpenModel, rule: string | undefined, hasTwin: boolean): Wish[] {
-  const own = { title: isRouted(model) ? "Routed" : "Dense", rule, isTwin: false };
-  const twin = { title: "Every block computed", rule: DENSE_RULE, isTwin: true };
-  return isRouted(model) && hasTwin && rule !== DENSE_RULE ? [own, twin] : [own];
+  const { family } = model.summary;
+  const title = family === "dense" ? "Dense" : model.summary.layers.some(isRouted) ? "Routed" : "Experts";
+  const own = { title, rule, twin: null };
+  const twin = twinOf(model);
+  if (twin === null || !hasTwin || (twin === THROUGH && rule === THROUGH)) return [own];
+  return [own, { title: TITLES[twin], rule: twin === THROUGH ? THROUGH : undefined, twin }];
 }
 
 /** Texts as they come. */
@@ -35,16 +48,19 @@ export function useGeneration() {
     const controller = new AbortController();
     const { signal } = controller;
     leave.current = controller;
-    const empty = wishes.map(({ title, isTwin }) => emptyText(title, model, isTwin));
+    const empty = wishes.map(({ title, twin }) => emptyText(title, model, twin));
     setProblem(null);
     setWorking(true);
     setTexts(empty);
     try {
+      // Before the first text: both models have run for a while then.
+      const dense = wishes.some(({ twin }) => twin === "random") ? await model.denseTwin!() : model;
       // One after the other: beside each other they would take each other's time.
-      for (const [i, { rule }] of wishes.entries()) {
-        const put = (text: StreamedText) => setTexts((all) => all.map((old, j) => (j === i ? text : old)));
-        await streamText(model, prompt, { ...settings, ...(rule !== undefined && { rule }), signal }, empty[i]!, put);
+      for (const [i, { rule, twin }] of wishes.entries()) {
         if (signal.aborted) break;
+        const put = (text: StreamedText) => setTexts((all) => all.map((old, j) => (j === i ? text : old)));
+        const options = { ...settings, ...(rule !== undefined && { rule }), signal };
+        await streamText(twin === "random" ? dense : model, prompt, options, empty[i]!, put);
       }
     } catch (error) {
       if (!signal.aborted) setProblem((error as Error).message);

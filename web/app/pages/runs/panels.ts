@@ -82,6 +82,11 @@ export const PANELS: readonly Panel[] = [
     curves: () => [steps("predictor.capacity", "predictor", true), steps("auxiliary.capacity", "auxiliary", true)],
   },
   {
+    title: "Experts: choices without one",
+    isShare: true,
+    curves: () => [steps("experts.noOps", "no-op", true), steps("experts.dropped", "no slot left", true)],
+  },
+  {
     title: "Router weights: mean and spread",
     curves: () => [steps("router.mean", "mean", true), steps("router.std", "standard deviation", true)],
   },

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { useAsync } from "../../data/useAsync.ts";
-import type { Engine, Training } from "../../engine.ts";
-import { loadEngine, NO_ENGINE } from "../../engineOf.ts";
+import type { Engine, TrainWish } from "../../engine.ts";
+import { loadEngine } from "../../engineOf.ts";
 import { Notice } from "../../ui/controls.tsx";
 import { TrainForm } from "./form.tsx";
 import { Progress } from "./progress.tsx";
@@ -9,7 +9,7 @@ import { TrainingSession } from "./session.ts";
 import { StoredRunList } from "./storedRuns.tsx";
 
 /** One training at a time; it goes on while other pages are looked at. */
-let underWay: TrainingSession | null = null;
+let underWay: { readonly session: TrainingSession; readonly wish: TrainWish } | null = null;
 
 export function TrainPage() {
   const engine = useAsync(loadEngine, []);
@@ -18,46 +18,28 @@ export function TrainPage() {
       <h1>Train in the browser</h1>
       <p class="lead">A small model learns on this machine, in this tab. Nothing leaves it.</p>
       {engine.state === "failed" && <Notice kind="problem">{engine.message}</Notice>}
-      {engine.state === "done" &&
-        (engine.value === null ? <Notice>{NO_ENGINE}</Notice> : <Workbench engine={engine.value} />)}
+      {engine.state === "done" && <Workbench engine={engine.value} />}
     </>
   );
 }
 
 function Workbench({ engine }: { engine: Engine }) {
-  const [session, setSession] = useState(underWay);
-  const [problem, setProblem] = useState<string | null>(null);
+  const [current, setCurrent] = useState(underWay);
   const [changes, setChanges] = useState(0);
-  const follow = async (start: () => Promise<Training>) => {
-    setProblem(null);
-    try {
-      const training = await start();
-      underWay?.leave();
-      underWay = new TrainingSession(training);
-      setSession(underWay);
-    } catch (error) {
-      setProblem((error as Error).message);
-    }
+  const change = (next: typeof underWay) => {
+    underWay?.session.leave();
+    underWay = next;
+    setCurrent(next);
   };
-  const leave = () => {
-    underWay?.leave();
-    underWay = null;
-    setSession(null);
-  };
+  const start = (wish: TrainWish) => change({ session: new TrainingSession((tell) => engine.train(wish, tell)), wish });
   return (
     <>
-      {problem !== null && <Notice kind="problem">{problem}</Notice>}
-      {session === null ? (
-        <TrainForm engine={engine} onStart={(settings) => follow(() => engine.train(settings))} />
+      {current === null ? (
+        <TrainForm engine={engine} onStart={start} />
       ) : (
-        <Progress session={session} onLeave={leave} onSaved={() => setChanges(changes + 1)} />
+        <Progress {...current} onLeave={() => change(null)} onSaved={() => setChanges(changes + 1)} onAgain={start} />
       )}
-      <StoredRunList
-        engine={engine}
-        changes={changes}
-        isBusy={session !== null}
-        onResume={(id, device) => follow(() => engine.stored.resume(id, device))}
-      />
+      <StoredRunList engine={engine} changes={changes} isBusy={current !== null} onResume={start} />
     </>
   );
 }

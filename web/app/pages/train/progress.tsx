@@ -1,26 +1,32 @@
 import { useEffect, useMemo, useState } from "preact/hooks";
 import { fullRange, LineChart } from "../../charts/lineChart.tsx";
 import type { Range } from "../../charts/range.ts";
+import type { TextSource, TrainWish } from "../../engine.ts";
 import { fixed, percent, short } from "../../format.ts";
 import { useStore } from "../../store.ts";
 import { useLook } from "../../theme.ts";
-import { Field, Figure, Figures, Notice } from "../../ui/controls.tsx";
+import { Figure, Figures, Notice } from "../../ui/controls.tsx";
 import { MapLegend } from "../../ui/routingLegend.tsx";
 import { RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { PANELS, panelSeries } from "../runs/panels.ts";
-import { saveAs } from "./saveAs.ts";
+import { Keep } from "./keep.tsx";
 import type { SessionView, TrainingSession } from "./session.ts";
+import { FilesField } from "./textField.tsx";
 
 interface ProgressProps {
   readonly session: TrainingSession;
+  readonly wish: TrainWish;
   readonly onLeave: () => void;
   readonly onSaved: () => void;
+  /** Starts in its place. */
+  readonly onAgain: (wish: TrainWish) => void;
 }
 
 const SHOWN = [
   "Loss, nats a token",
   "Predictor: decisions as top-k",
   "Share routed through, if the causal rule decided",
+  "Experts: choices without one",
   "Tokens a second",
 ];
 const PHASES: Readonly<Record<SessionView["phase"], string>> = {
@@ -33,9 +39,9 @@ const PHASES: Readonly<Record<SessionView["phase"], string>> = {
 };
 
 /** A training under way: its curves, its routing, and what can be done with it. */
-export function Progress({ session, onLeave, onSaved }: ProgressProps) {
+export function Progress({ session, wish, onLeave, onSaved, onAgain }: ProgressProps) {
   const view = useStore(session.view);
-  const { phase, words, step, steps, summary } = view;
+  const { phase, words, failure, step, steps, model } = view;
   const isUnderWay = phase === "preparing" || phase === "running" || phase === "paused";
   // What was not saved would be gone with the tab.
   useEffect(() => {
@@ -44,21 +50,28 @@ export function Progress({ session, onLeave, onSaved }: ProgressProps) {
     window.addEventListener("beforeunload", ask);
     return () => window.removeEventListener("beforeunload", ask);
   }, [isUnderWay]);
+  const name = wish.run.kind === "new" ? wish.run.preset : wish.run.name;
   return (
     <section class="panel" aria-labelledby="progress-title">
       <div class="panel-head">
         <h2 id="progress-title">
-          Training <span class={`state is-${phase === "failed" ? "damaged" : phase}`}>{PHASES[phase]}</span>
+          {name} <span class={`state is-${phase === "failed" ? "damaged" : phase}`}>{PHASES[phase]}</span>
         </h2>
         <Controls session={session} view={view} onLeave={onLeave} />
       </div>
-      {phase === "failed" && <Notice kind="problem">{words}</Notice>}
-      {phase === "preparing" && <p class="quiet">{words ?? "Starting…"}</p>}
+      {failure !== null && <Notice kind="problem">{failure.message}</Notice>}
+      {failure?.code === "text" && <TextWanted wish={wish} onAgain={onAgain} />}
+      {phase === "preparing" && <p class="quiet">{words}</p>}
+      {model?.notes.map((note) => (
+        <Notice key={note}>{note}</Notice>
+      ))}
       {steps !== null && <progress max={steps} value={step} aria-label="Steps" />}
-      <Now session={session} view={view} />
+      {steps !== null && <Now session={session} view={view} />}
       <Curves session={session} view={view} />
       {view.routing !== null && <Routing view={view} />}
-      {summary !== null && step > 0 && <Keep session={session} onSaved={onSaved} />}
+      {model !== null && step > 0 && phase !== "failed" && (
+        <Keep training={session.training} name={wish.run.kind === "new" ? `my-${name}` : name} onSaved={onSaved} />
+      )}
     </section>
   );
 }
@@ -73,62 +86,75 @@ function Controls({ session, view: { phase }, onLeave }: PartProps & { readonly 
   const [problem, setProblem] = useState<string | null>(null);
   const act = (work: () => Promise<void>) => () => work().catch((error: Error) => setProblem(error.message));
   const isOver = phase === "done" || phase === "stopped" || phase === "failed";
+  const button = (text: string, onClick: () => void, isMain = false) => (
+    <button type="button" class={isMain ? "button is-main" : "button"} onClick={onClick}>
+      {text}
+    </button>
+  );
   return (
     <div class="actions">
-      {phase === "running" && (
-        <button type="button" class="button" onClick={act(() => training.pause())}>
-          Pause
-        </button>
-      )}
-      {phase === "paused" && (
-        <button type="button" class="button is-main" onClick={act(() => training.resume())}>
-          Go on
-        </button>
-      )}
-      {!isOver && (
-        <button type="button" class="button" onClick={act(() => training.stop())}>
-          Stop
-        </button>
-      )}
-      {isOver && (
-        <button type="button" class="button" onClick={onLeave}>
-          Train another
-        </button>
-      )}
+      {phase === "running" && button("Pause", act(training.pause))}
+      {phase === "paused" && button("Go on", act(training.resume), true)}
+      {(phase === "running" || phase === "paused") && button("Stop", act(training.stop))}
+      {phase === "preparing" && button("Cancel", onLeave)}
+      {isOver && button("Train another", onLeave)}
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
     </div>
   );
 }
 
-function Now({ session, view: { step, steps, summary } }: PartProps) {
+/** A run that came without the text it began with is given it here. */
+function TextWanted({ wish, onAgain }: Pick<ProgressProps, "wish" | "onAgain">) {
+  const [text, setText] = useState<Extract<TextSource, { kind: "files" }>>({ kind: "files", files: [] });
+  const { run } = wish;
+  if (run.kind === "new") return null;
+  const again = (event: Event) => {
+    event.preventDefault();
+    onAgain({ ...wish, run: { ...run, text } });
+  };
+  return (
+    <form class="train-form" onSubmit={again}>
+      <FilesField text={text} onChange={(next) => next.kind === "files" && setText(next)} />
+      <div class="actions">
+        <button type="submit" class="button is-main">
+          Go on with this text
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function Now({ session, view: { step, steps, model } }: PartProps) {
   const last = (name: string) => session.metrics.steps.column(name)?.at(-1);
-  const rule = summary?.rule ?? "topk";
+  const rule = model?.summary.rule ?? "topk";
   return (
     <Figures>
-      <Figure label="step" value={steps === null ? "–" : `${short(step)} / ${short(steps)}`} />
+      <Figure label="step" value={`${short(step)} / ${short(steps)}`} />
       <Figure label="training loss" value={fixed(last("loss.lm"), 3)} />
       <Figure
         label={`validation loss, ${rule}`}
         value={fixed(session.metrics.evaluations.column(`${rule}.lossNats`)?.at(-1), 3)}
       />
       <Figure label="tokens a second" value={short(last("tokensPerSecond"))} />
-      {summary?.capacityRatio != null && (
+      {last("predictor.accuracy") !== undefined && (
         <Figure label="predictor as top-k" value={percent(last("predictor.accuracy"))} />
       )}
+      <Figure label="parameters" value={short(model?.parameters)} />
+      <Figure label="tokens of text" value={short(model?.textTokens)} />
     </Figures>
   );
 }
 
-function Curves({ session, view: { version, summary } }: PartProps) {
+function Curves({ session, view: { version, model } }: PartProps) {
   const look = useLook();
   const [range, setRange] = useState<Range | null>(null);
   const panels = useMemo(() => {
-    const run = { id: "this", place: 0, metrics: session.metrics, version, rule: summary?.rule ?? "topk" };
+    const run = { id: "this", place: 0, metrics: session.metrics, version, rule: model?.summary.rule ?? "topk" };
     return PANELS.filter(({ title }) => SHOWN.includes(title)).map((panel) => ({
       panel,
       series: panelSeries(panel, [run], { x: "step", look, factor: 0 }),
     }));
-  }, [version, look, session]);
+  }, [version, look, session, model]);
   const full = fullRange(panels.flatMap(({ series }) => series));
   return (
     <div class="charts">
@@ -157,52 +183,7 @@ function Routing({ view: { routing } }: { view: SessionView }) {
         Its routing at step {short(step)} <span class="quiet">of a text that stays the same</span>
       </h3>
       <RoutingMap inspection={inspection} value="choice" spot={spot} onSpot={setSpot} />
-      <MapLegend value="choice" hasRouting={inspection.layers.some(({ kind }) => kind !== "dense")} />
-    </div>
-  );
-}
-
-function Keep({ session, onSaved }: { session: TrainingSession; onSaved: () => void }) {
-  const [name, setName] = useState("my-first-model");
-  const [told, setTold] = useState<{ readonly kind: "note" | "problem"; readonly text: string } | null>(null);
-  const act = async (work: () => Promise<string>) => {
-    setTold({ kind: "note", text: "Working…" });
-    await work().then(
-      (text) => setTold({ kind: "note", text }),
-      (error: Error) => setTold({ kind: "problem", text: error.message }),
-    );
-  };
-  const save = () =>
-    act(async () => {
-      await session.training.save(name);
-      onSaved();
-      return `Saved in this browser as ${name}.`;
-    });
-  const download = () =>
-    act(async () => {
-      saveAs(await session.training.download(), `${name}.tar`);
-      return `Unpack ${name}.tar and go on with: npx mod train --resume ${name}`;
-    });
-  return (
-    <div class="keep">
-      <Field label="Name">
-        {(id) => (
-          <input
-            id={id}
-            required
-            pattern="[A-Za-z0-9][A-Za-z0-9_.\-]*"
-            value={name}
-            onInput={(event) => setName(event.currentTarget.value)}
-          />
-        )}
-      </Field>
-      <button type="button" class="button" disabled={name === ""} onClick={save}>
-        Save in this browser
-      </button>
-      <button type="button" class="button" disabled={name === ""} onClick={download}>
-        Download the run folder
-      </button>
-      {told !== null && <Notice kind={told.kind}>{told.text}</Notice>}
+      <MapLegend value="choice" layers={inspection.layers} />
     </div>
   );
 }

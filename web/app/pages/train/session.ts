@@ -1,32 +1,38 @@
 /** A training as the page follows it: events become columns of numbers, as charts draw them. */
 
-import type { ModelSummary } from "../../../../src/ui/api.ts";
 import { evaluationRow, stepRow } from "../../../../src/ui/metricsColumns.ts";
 import { noMetrics, type RunMetrics } from "../../data/columns.ts";
-import type { Inspection, Training, TrainingEvent } from "../../engine.ts";
+import type { EngineFailure, Inspection, Training, TrainingEvent } from "../../engine.ts";
 import { Store } from "../../store.ts";
 
 export type Phase = "preparing" | "running" | "paused" | "stopped" | "done" | "failed";
 
+/** What is being trained. */
+export type Trained = Pick<
+  Extract<TrainingEvent, { kind: "model" }>,
+  "summary" | "parameters" | "textTokens" | "notes"
+>;
+
 export interface SessionView {
   readonly phase: Phase;
-  /** What is being prepared, or what is wrong. */
-  readonly words: string | null;
+  /** What is being prepared. */
+  readonly words: string;
+  readonly failure: EngineFailure | null;
   readonly step: number;
   readonly steps: number | null;
-  readonly summary: ModelSummary | null;
+  readonly model: Trained | null;
   readonly routing: { readonly step: number; readonly inspection: Inspection } | null;
   /** Changes when the metrics do. */
   readonly version: number;
 }
 
 const START: SessionView = {
-  ...{ phase: "preparing", words: null, step: 0, steps: null },
-  ...{ summary: null, routing: null, version: 0 },
+  ...{ phase: "preparing", words: "Loading ONNX Runtime and the text…", failure: null, step: 0, steps: null },
+  ...{ model: null, routing: null, version: 0 },
 };
 
 /** Steps may come by the hundred a second: the page is drawn less often. */
-const DRAW_MS = 100;
+const DRAW_MS = 200;
 
 type StepEvent = Extract<TrainingEvent, { kind: "step" | "evaluation" }>;
 
@@ -37,16 +43,14 @@ export class TrainingSession {
   #next: SessionView = START;
   #seconds = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #unsubscribe: () => void;
 
-  constructor(training: Training) {
-    this.training = training;
-    this.#unsubscribe = training.subscribe((event) => this.#take(event));
+  constructor(start: (tell: (event: TrainingEvent) => void) => Training) {
+    this.training = start((event) => this.#take(event));
   }
 
-  /** Follows it no more. */
+  /** Ends it: what was not kept is gone. */
   leave(): void {
-    this.#unsubscribe();
+    this.training.close();
     clearTimeout(this.#timer);
   }
 
@@ -57,38 +61,46 @@ export class TrainingSession {
 
   #changeOf(event: TrainingEvent): Partial<SessionView> {
     switch (event.kind) {
-      case "start":
-        return { phase: "running", words: null, step: event.step, steps: event.steps, summary: event.summary };
       case "preparing":
-        return { phase: "preparing", words: event.what };
+        return { words: `Learning the vocabulary: ${event.tokens} of ${event.tokensWanted} tokens…` };
+      case "model":
+        return { model: event };
+      case "start":
+        return { phase: "running", step: event.step, steps: event.steps };
       case "step":
       case "evaluation":
         return { step: event.step, version: this.#next.version + 1 };
       case "routing":
         return { routing: { step: event.step, inspection: event.inspection } };
-      case "error":
-        return { phase: "failed", words: event.message };
+      case "failed":
+        return { phase: "failed", failure: event.error };
+      case "paused":
+      case "stopped":
+      case "done":
+        return { phase: event.kind, step: event.step };
+      case "resumed":
+        return { phase: "running" };
       default:
-        return { phase: event.kind === "resumed" ? "running" : event.kind, words: null, step: event.step };
+        return {};
     }
   }
 
-  #record({ kind, step, record }: StepEvent): void {
-    const full = { ...record, step } as Parameters<typeof stepRow>[0];
+  #record(event: StepEvent): void {
+    const record = { ...event } as unknown as Parameters<typeof stepRow>[0];
     const { steps, evaluations } = this.metrics;
     const one = (row: Readonly<Record<string, number>>) => ({
       count: 1,
       columns: Object.fromEntries(Object.entries(row).map(([name, value]) => [name, [value]])),
     });
-    if (kind === "step") {
-      const row = stepRow(full);
+    if (event.kind === "step") {
+      const row = stepRow(record);
       this.#seconds += (row.stepMs ?? 0) / 1000;
       steps.append(one({ ...row, seconds: this.#seconds }));
       return;
     }
     const last = (name: string) => steps.column(name)?.at(-1) ?? Number.NaN;
     evaluations.append(
-      one({ ...evaluationRow(full), tokens: last("tokens"), flops: last("flops"), seconds: this.#seconds }),
+      one({ ...evaluationRow(record), tokens: last("tokens"), flops: last("flops"), seconds: this.#seconds }),
     );
   }
 

@@ -1,9 +1,10 @@
 import { useState } from "preact/hooks";
 import { useAsync } from "../../data/useAsync.ts";
-import type { Device, Engine, StoredRun } from "../../engine.ts";
+import type { Engine, StoredRun, TrainWish } from "../../engine.ts";
 import { ago, bytes, short } from "../../format.ts";
 import { Notice } from "../../ui/controls.tsx";
-import { linkTo } from "../../url.ts";
+import { linkTo, useParam } from "../../url.ts";
+import { deviceOf, WATCHED } from "./form.tsx";
 import { saveAs } from "./saveAs.ts";
 
 interface StoredRunListProps {
@@ -12,55 +13,47 @@ interface StoredRunListProps {
   readonly changes: number;
   /** A training is under way: another cannot go on beside it. */
   readonly isBusy: boolean;
-  readonly onResume: (id: string, device: Device) => void;
+  readonly onResume: (wish: TrainWish) => void;
 }
 
 /** The runs that this browser keeps, and the way in for others. */
 export function StoredRunList({ engine, changes, isBusy, onResume }: StoredRunListProps) {
+  const { stored } = engine;
   const [own, setOwn] = useState(0);
   const [problem, setProblem] = useState<string | null>(null);
-  const stored = useAsync(() => engine.stored.list(), [changes, own]);
+  const [device] = useParam("device");
+  const [watched] = useParam("watch", WATCHED);
+  const list = useAsync(() => stored.list(), [changes, own]);
   const act = async (work: () => Promise<unknown>) => {
     setProblem(null);
     await work().catch((error: Error) => setProblem(error.message));
     setOwn((count) => count + 1);
   };
-  const resume = async (id: string) => onResume(id, (await engine.devices()).webgpu ? "webgpu" : "wasm");
+  const resume = async (name: string) => {
+    const report = await engine.devices();
+    onResume({ device: deviceOf(device, report), watched, run: { kind: "resume", name } });
+  };
   return (
     <section class="panel" aria-labelledby="stored-title">
       <div class="panel-head">
         <h2 id="stored-title">Kept in this browser</h2>
-        <label class="button is-file">
-          Take in a run…
-          <input
-            class="visually-hidden"
-            type="file"
-            accept=".tar,.gz,.tgz"
-            onChange={(event) => {
-              const file = event.currentTarget.files?.[0];
-              if (file)
-                void act(() => engine.stored.importArchive(file, file.name.replace(/\.(tar|tgz|tar\.gz)$/, "")));
-            }}
-          />
-        </label>
+        <TakeIn onFile={(file) => act(() => stored.takeIn(file))} />
       </div>
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
-      {stored.state === "failed" && <Notice kind="problem">{stored.message}</Notice>}
-      {stored.state === "done" && stored.value.length === 0 && (
-        <p class="quiet">None yet. A run folder of mod train, packed with tar, can be taken in.</p>
+      {list.state === "failed" && <Notice kind="problem">{list.message}</Notice>}
+      {list.state === "done" && list.value.length === 0 && (
+        <p class="quiet">None yet. A run folder of mod train can be taken in too: as a .zip of the whole folder.</p>
       )}
       <ul class="stored">
-        {stored.state === "done" &&
-          stored.value.map((run) => (
+        {list.state === "done" &&
+          list.value.map((run) => (
             <StoredRow
-              key={run.id}
+              key={run.name}
               run={run}
               isBusy={isBusy}
-              onResume={() => act(() => resume(run.id))}
-              onExport={() => act(async () => saveAs(await engine.stored.exportArchive(run.id), `${run.name}.tar`))}
-              onRemove={() =>
-                confirm(`Delete ${run.name} from this browser?`) && act(() => engine.stored.remove(run.id))
-              }
+              onResume={() => act(() => resume(run.name))}
+              onDownload={() => act(async () => saveAs(await stored.archive(run.name), `${run.name}.zip`))}
+              onRemove={() => confirm(`Delete ${run.name} from this browser?`) && act(() => stored.remove(run.name))}
             />
           ))}
       </ul>
@@ -68,37 +61,52 @@ export function StoredRunList({ engine, changes, isBusy, onResume }: StoredRunLi
   );
 }
 
+const TakeIn = ({ onFile }: { onFile: (file: File) => void }) => (
+  <label class="button is-file">
+    Take in a .zip…
+    <input
+      class="visually-hidden"
+      type="file"
+      accept=".zip"
+      onChange={(event) => {
+        const input = event.currentTarget;
+        const file = input.files?.[0];
+        if (file) onFile(file);
+        // The same file may be chosen once more.
+        input.value = "";
+      }}
+    />
+  </label>
+);
+
 interface StoredRowProps {
   readonly run: StoredRun;
   readonly isBusy: boolean;
   readonly onResume: () => void;
-  readonly onExport: () => void;
+  readonly onDownload: () => void;
   readonly onRemove: () => void;
 }
 
-function StoredRow({ run, isBusy, onResume, onExport, onRemove }: StoredRowProps) {
-  const { name, summary, step, steps } = run;
-  const canGoOn = steps === null || step < steps;
+function StoredRow({ run, isBusy, onResume, onDownload, onRemove }: StoredRowProps) {
+  const { name, step, plan } = run;
+  const canGoOn = plan !== null && (plan.steps === null || step < plan.steps);
   return (
     <li>
       <span class="stored-name">{name}</span>
-      <span class="quiet">
-        {summary.family} {summary.nLayer}×{summary.dModel} · step {short(step)}
-        {steps !== null && ` of ${short(steps)}`} · {bytes(run.bytes)} · {ago(run.savedMs)}
-      </span>
+      <span class="quiet">{wordsOf(run)}</span>
       <span class="actions">
         {canGoOn && (
           <button type="button" class="button is-small" disabled={isBusy} onClick={onResume}>
             Go on
           </button>
         )}
-        <a class="button is-small" href={linkTo("microscope", { model: `stored:${run.id}` })}>
+        <a class="button is-small" href={linkTo("microscope", { model: `stored:${name}` })}>
           Look into
         </a>
-        <a class="button is-small" href={linkTo("playground", { model: `stored:${run.id}` })}>
+        <a class="button is-small" href={linkTo("playground", { model: `stored:${name}` })}>
           Sample
         </a>
-        <button type="button" class="button is-small" onClick={onExport}>
+        <button type="button" class="button is-small" onClick={onDownload}>
           Download
         </button>
         <button type="button" class="button is-small is-quiet" onClick={onRemove}>
@@ -107,4 +115,12 @@ function StoredRow({ run, isBusy, onResume, onExport, onRemove }: StoredRowProps
       </span>
     </li>
   );
+}
+
+function wordsOf({ plan, step, bytes: size, modified }: StoredRun): string {
+  const rest = `${bytes(size)} · ${ago(modified)}`;
+  if (plan === null) return `its configuration cannot be read · ${rest}`;
+  const { model, steps } = plan;
+  const progress = steps === null ? `step ${short(step)}` : `step ${short(step)} of ${short(steps)}`;
+  return `${model.family} ${model.nLayer}×${model.dModel} · ${progress} · ${rest}`;
 }
