@@ -50,9 +50,9 @@ const PICTURES = [
     ...{ name: "microscope-dark", place: `microscope?${model}&cells=router+weight&color=loss`, height: 1330 },
     ...{ act: look, theme: "dark" },
   },
-  { name: "experts", place: `microscope?model=${encodeURIComponent(experts)}`, height: 1420, act: look },
+  { name: "experts", place: `microscope?model=${encodeURIComponent(experts)}`, height: 1330, act: look },
   { name: "playground", place: `playground?${model}&tokens=90`, height: 1010, act: generate },
-  { name: "train", place: "train?steps=120", height: 1290, act: train },
+  { name: "train", place: "train?steps=120", height: 1330, act: train },
   { name: "studies", place: "studies?study=isoflop", height: 1160 },
 ];
 
