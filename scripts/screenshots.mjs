@@ -51,7 +51,7 @@ const PICTURES = [
     ...{ act: look, theme: "dark" },
   },
   { name: "experts", place: `microscope?model=${encodeURIComponent(experts)}`, height: 1330, act: look },
-  { name: "playground", place: `playground?${model}&tokens=90`, height: 1010, act: generate },
+  { name: "playground", place: `playground?${model}&tokens=150`, height: 1090, act: generate },
   { name: "train", place: "train?steps=120", height: 1330, act: train },
   { name: "studies", place: "studies?study=isoflop", height: 1160 },
 ];
