@@ -1,16 +1,20 @@
 #!/usr/bin/env node
 // Pictures of the pages of mod ui for README and docs: docs/figures/ui-*.png. Needs Chromium, and npm run build before.
-//     npm run screenshots -- RUNS [FIRST] [OTHERS]
-// RUNS is a folder of runs; FIRST the run that is looked into and sampled from; OTHERS, apart by commas, are compared with it.
+//     npm run screenshots -- RUNS FIRST EXPERTS [OTHERS] [--review FOLDER]
+// RUNS is a folder of runs; FIRST the run that is looked into and sampled from; EXPERTS one with experts; OTHERS, apart by commas,
+// are compared with FIRST. With --review every page is pictured wide and narrow, light and dark, into another folder.
 import { spawn } from "node:child_process";
+import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
 import { chromium } from "playwright-core";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
-const [runs, first, others = ""] = process.argv.slice(2);
-if (runs === undefined)
-  throw new Error("screenshots: a folder of runs is needed: npm run screenshots -- RUNS [FIRST] [OTHERS]");
+const { positionals, values } = parseArgs({ allowPositionals: true, options: { review: { type: "string" } } });
+const [runs, first, experts, others = ""] = positionals;
+if (experts === undefined)
+  throw new Error("screenshots: runs are needed: npm run screenshots -- RUNS FIRST EXPERTS [OTHERS] [--review FOLDER]");
 
 const server = spawn(
   process.execPath,
@@ -19,7 +23,7 @@ const server = spawn(
 );
 const { address, port } = await announced(server);
 const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
-const model = first === undefined ? "" : `model=${encodeURIComponent(first)}`;
+const model = `model=${encodeURIComponent(first)}`;
 const look = async (page) => {
   await page.getByRole("button", { name: "Look", exact: true }).click();
   await page.locator(".routing-map").waitFor();
@@ -30,23 +34,46 @@ const generate = async (page) => {
   await page.getByRole("button", { name: "Generate" }).click();
   await page.getByRole("button", { name: "Generate", exact: true, disabled: false }).waitFor({ timeout: 120_000 });
 };
+const train = async (page) => {
+  await page.getByRole("button", { name: "Train", exact: true }).click();
+  await page.getByText("Its routing at step").waitFor({ timeout: 120_000 });
+  await page.locator(".state.is-done").waitFor({ timeout: 400_000 });
+};
 const selected = [first, ...others.split(",")].filter(Boolean).join(",");
 
-await shoot("home", "home", { height: 1150 });
-await shoot("runs", `runs?smooth=light&order=name&select=${selected}`, { height: 940 });
-await shoot("microscope", `microscope?${model}`, { height: 1490, act: look });
-await shoot("microscope-dark", `microscope?${model}&cells=router+weight&color=loss`, {
-  height: 1330,
-  act: look,
-  theme: "dark",
-});
-await shoot("playground", `playground?${model}&tokens=90`, { height: 1010, act: generate });
-await shoot("studies", "studies?study=isoflop", { height: 1160 });
+/** Name, address, height of the wide picture, what is done first. */
+const PICTURES = [
+  { name: "home", place: "home", height: 1150 },
+  { name: "runs", place: `runs?smooth=light&order=name&select=${selected}`, height: 940 },
+  { name: "microscope", place: `microscope?${model}`, height: 1490, act: look },
+  {
+    ...{ name: "microscope-dark", place: `microscope?${model}&cells=router+weight&color=loss`, height: 1330 },
+    ...{ act: look, theme: "dark" },
+  },
+  { name: "experts", place: `microscope?model=${encodeURIComponent(experts)}`, height: 1330, act: look },
+  // Without the dense model beside it: from one text on a machine with other work, the ratio of two speeds is chance.
+  { name: "playground", place: `playground?${model}&tokens=150&twin=no`, height: 810, act: generate },
+  { name: "train", place: "train?steps=120", height: 1330, act: train },
+  { name: "studies", place: "studies?study=isoflop", height: 1160 },
+];
+
+for (const picture of PICTURES) {
+  if (values.review === undefined) {
+    await shoot(picture, `${ROOT}docs/figures/ui-${picture.name}.png`);
+    continue;
+  }
+  for (const width of [1280, 390]) {
+    for (const theme of ["light", "dark"]) {
+      const file = path.join(values.review, `${picture.name}-${width}-${theme}.png`);
+      await shoot({ ...picture, width, theme, isWhole: true }, file);
+    }
+  }
+}
 await browser.close();
 server.kill("SIGINT");
 
-async function shoot(name, place, { height, theme = "light", act = async () => {} }) {
-  const context = await browser.newContext({ viewport: { width: 1280, height }, colorScheme: theme });
+async function shoot({ place, height, width = 1280, theme = "light", isWhole = false, act = async () => {} }, file) {
+  const context = await browser.newContext({ viewport: { width, height }, colorScheme: theme });
   const page = await context.newPage();
   await page.goto(address);
   await page.goto(`http://127.0.0.1:${port}/#/${place}`);
@@ -54,9 +81,9 @@ async function shoot(name, place, { height, theme = "light", act = async () => {
   await page.waitForTimeout(1000);
   await act(page);
   await page.waitForTimeout(500);
-  await page.screenshot({ path: `${ROOT}docs/figures/ui-${name}.png` });
+  await page.screenshot({ path: file, fullPage: isWhole });
   await context.close();
-  console.log(`docs/figures/ui-${name}.png`);
+  console.log(path.relative(process.cwd(), file));
 }
 
 async function announced({ stdout }) {

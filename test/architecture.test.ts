@@ -60,7 +60,7 @@ const ROOMS: Readonly<Record<string, readonly string[]>> = {
     "sample",
   ],
   bench: ["graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
-  ui: ["files", "model", "config", "run", "runtime", "train", "sample", "study"],
+  ui: ["files", "model", "config", "data", "run", "runtime", "train", "sample", "study"],
   index: LIBRARY,
   browser: ["notation", "graph", "model", "flops", "config", "data", "run", "runtime", "train", "sample"],
   cli: [...LIBRARY, "ui"],

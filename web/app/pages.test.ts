@@ -109,6 +109,13 @@ test("tokens are measured by compute, loss and entropy", () => {
   expect(entropy.shareOf(1)).toBe(1);
 });
 
+test("a block whose experts left a token out did not compute it in full", () => {
+  const experts = { index: 2, kind: "moe", routedThrough: [true, true, true], experts: [[3], [], [0, 1]] };
+  const whole = { ...inspection, layers: [...inspection.layers, experts] };
+  expect(whole.tokens.map((_, i) => blocksOf(whole, i))).toEqual([2, 2, 2]);
+  expect(measuresOf(whole).compute.name).toContain("experts included");
+});
+
 test("a histogram counts every value once", () => {
   const { low, high, counts } = histogramOf([0, 1, 2, 10, 10], 5);
   expect([low, high]).toEqual([0, 10]);

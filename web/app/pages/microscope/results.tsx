@@ -12,6 +12,10 @@ import { LayerTable } from "./layerTable.tsx";
 import { SpotCard } from "./spotCard.tsx";
 import { WeightHistogram } from "./weightHistogram.tsx";
 
+/** Where nothing is routed, `through` is how tokens choose their experts: the rule's name in evaluations is that one then. */
+const ruleName = (rule: string, { summary }: OpenModel): string =>
+  rule === "through" && (summary.rule === "token" || summary.rule === "dense") ? summary.rule : rule;
+
 /** All that one look gave. */
 export function Results({ inspection, model }: { inspection: Inspection; model: OpenModel }) {
   const [value, setValue] = useChoice("cells", CELL_VALUES);
@@ -42,7 +46,7 @@ export function Results({ inspection, model }: { inspection: Inspection; model: 
             />
           </>
         )}
-        <Figure label="rule" value={inspection.rule} />
+        <Figure label="rule" value={ruleName(inspection.rule, model)} />
       </Figures>
       <section aria-labelledby="map-title" class="panel">
         <div class="panel-head">

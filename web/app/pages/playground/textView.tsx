@@ -88,12 +88,14 @@ export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps)
 
 function SpeedText({ text, other }: { text: StreamedText; other: StreamedText | undefined }) {
   const [own, others] = [tokensPerSecond(text.tokens), other === undefined ? null : tokensPerSecond(other.tokens)];
-  const isFaster =
+  const isCompared =
     text.twin === null && own !== null && others !== null && other?.state === "done" && text.state === "done";
   return (
     <>
       {short(own)}
-      {isFaster && <span class="ratio"> {(own / others).toFixed(2)}× the dense cost's</span>}
+      {isCompared && (
+        <span class={own > others ? "ratio is-faster" : "ratio"}> {(own / others).toFixed(2)}× the dense one's</span>
+      )}
     </>
   );
 }

@@ -8,6 +8,7 @@ import { useLook } from "../../theme.ts";
 import { Figure, Figures, Notice } from "../../ui/controls.tsx";
 import { MapLegend } from "../../ui/routingLegend.tsx";
 import { RoutingMap, type Spot } from "../../ui/routingMap.tsx";
+import { useOneByOne } from "../../ui/useOneByOne.ts";
 import { PANELS, panelSeries } from "../runs/panels.ts";
 import { Keep } from "./keep.tsx";
 import type { SessionView, TrainingSession } from "./session.ts";
@@ -145,31 +146,31 @@ function Now({ session, view: { step, steps, model } }: PartProps) {
   );
 }
 
+const shareText = (value: number) => percent(value, 0);
+
 function Curves({ session, view: { version, model } }: PartProps) {
   const look = useLook();
   const [range, setRange] = useState<Range | null>(null);
   const panels = useMemo(() => {
     const run = { id: "this", place: 0, metrics: session.metrics, version, rule: model?.summary.rule ?? "topk" };
-    return PANELS.filter(({ title }) => SHOWN.includes(title)).map((panel) => ({
-      panel,
-      series: panelSeries(panel, [run], { x: "step", look, factor: 0 }),
-    }));
+    return PANELS.filter(({ title }) => SHOWN.includes(title))
+      .map((panel) => ({ panel, series: panelSeries(panel, [run], { x: "step", look, factor: 0 }) }))
+      .filter(({ series }) => series.length > 0);
   }, [version, look, session, model]);
   const full = fullRange(panels.flatMap(({ series }) => series));
+  const made = useOneByOne(panels.length);
   return (
     <div class="charts">
-      {panels.map(({ panel: { title, isShare }, series }) =>
-        series.length === 0 ? null : (
-          <LineChart
-            key={title}
-            {...{ title, series, range, full }}
-            {...(isShare && { yText: (value: number) => percent(value, 0) })}
-            xLabel="steps"
-            onRange={setRange}
-            group="train"
-          />
-        ),
-      )}
+      {panels.slice(0, made).map(({ panel: { title, isShare }, series }) => (
+        <LineChart
+          key={title}
+          {...{ title, series, range, full }}
+          {...(isShare && { yText: shareText })}
+          xLabel="steps"
+          onRange={setRange}
+          group="train"
+        />
+      ))}
     </div>
   );
 }
