@@ -1,5 +1,5 @@
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 interface VirtualListProps<T> {
   readonly items: readonly T[];
@@ -18,6 +18,7 @@ const MARGIN = 6;
 /** A list of any length, of which only the rows in sight are there. Up and down move from row to row. */
 export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }: VirtualListProps<T>) {
   const frame = useRef<HTMLDivElement>(null);
+  const wanted = useRef<Wanted>(undefined);
   const [{ top, height }, setView] = useState({ top: 0, height: 600 });
   useEffect(() => {
     const element = frame.current!;
@@ -32,7 +33,9 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }
   }, []);
   useEffect(() => {
     frame.current!.scrollTop = 0;
+    wanted.current = undefined;
   }, [identity]);
+  useLayoutEffect(() => focusWanted(frame.current!, wanted));
   const first = Math.max(0, Math.floor(top / rowHeight) - MARGIN);
   const end = Math.min(items.length, Math.ceil((top + height) / rowHeight) + MARGIN);
   return (
@@ -41,7 +44,7 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }
         class="virtual-list"
         aria-label={label}
         style={{ height: `${items.length * rowHeight}px` }}
-        onKeyDown={(event) => moveFocus(event, frame.current!, rowHeight)}
+        onKeyDown={(event) => moveFocus(event, frame.current!, { rowHeight, rows: items.length, wanted })}
       >
         {items.slice(first, end).map((item, i) => (
           <li
@@ -59,18 +62,35 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }
   );
 }
 
-function moveFocus(event: KeyboardEvent, frame: HTMLElement, rowHeight: number): void {
+/** The row whose control of the kind that had the focus has it next: keys may come faster than rows are drawn. */
+type Wanted = { readonly index: number; readonly control: string | undefined } | undefined;
+
+interface Rows {
+  readonly rowHeight: number;
+  readonly rows: number;
+  readonly wanted: { current: Wanted };
+}
+
+function moveFocus(event: KeyboardEvent, frame: HTMLElement, { rowHeight, rows, wanted }: Rows): void {
   const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
-  const from = (event.target as HTMLElement).closest<HTMLElement>("[data-index]");
+  const target = event.target as HTMLElement;
+  const from = target.closest<HTMLElement>("[data-index]");
   if (step === 0 || from === null) return;
   event.preventDefault();
-  const next = Number(from.dataset.index) + step;
-  const place = next * rowHeight;
-  if (place < frame.scrollTop) frame.scrollTop = Math.max(0, place);
+  const index = (wanted.current?.index ?? Number(from.dataset.index)) + step;
+  if (index < 0 || index >= rows) return;
+  const place = index * rowHeight;
+  if (place < frame.scrollTop) frame.scrollTop = place;
   if (place + rowHeight > frame.scrollTop + frame.clientHeight)
     frame.scrollTop = place + rowHeight - frame.clientHeight;
-  // Rows just outside are there already; they have controls of the same kinds.
-  const target = (event.target as HTMLElement).dataset.control;
-  const row = frame.querySelector<HTMLElement>(`[data-index="${next}"]`);
-  row?.querySelector<HTMLElement>(`[data-control="${target}"]`)?.focus({ preventScroll: true });
+  wanted.current = { index, control: target.dataset.control };
+  focusWanted(frame, wanted);
+}
+
+function focusWanted(frame: HTMLElement, wanted: { current: Wanted }): void {
+  if (wanted.current === undefined) return;
+  const row = frame.querySelector<HTMLElement>(`[data-index="${wanted.current.index}"]`);
+  if (row === null) return;
+  row.querySelector<HTMLElement>(`[data-control="${wanted.current.control}"]`)?.focus({ preventScroll: true });
+  wanted.current = undefined;
 }
