@@ -62,7 +62,7 @@ describe("mod calibrate", () => {
     await modOk(["train", "--preset", "tiny-dense", ...shortTraining(2, "--out", "dense").slice(3)], { cwd });
     const { code, stderr } = await mod(["calibrate", "dense", ...one], { cwd });
     expect(code).toBe(1);
-    expect(stderr).toContain("must have routed layers, got a dense model");
+    expect(stderr).toContain("must have routed layers, got none");
   });
 });
 

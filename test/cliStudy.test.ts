@@ -66,9 +66,7 @@ describe("mod study", () => {
     expect(JSON.parse(third.stdout)).toMatchObject({ failed: 0, left: 0 });
     expect(results()).toHaveLength(6);
     expect((await plan()).left).toBe(0);
-    const ledger = readFileSync(path.join(dir, "runs", "ledger.jsonl"), "utf8")
-      .trim()
-      .split("\n");
+    const ledger = readFileSync(path.join(dir, "runs", "ledger.jsonl"), "utf8").match(/.+/g)!;
     const finished = ledger.map((line) => JSON.parse(line)).filter(({ kind }) => kind === "finished");
     expect(new Set(finished.map(({ id }) => id)).size).toBe(finished.length);
   });

@@ -3,7 +3,7 @@ import type { LayerExperts } from "../model/expertHealth.ts";
 import { routesOf } from "../model/expertsConfig.ts";
 import { percent, table } from "./format.ts";
 
-/** How the experts of each layer are used; one line says what the columns are shares of. */
+/** How the experts of each layer are used; headings say what the columns are shares of. */
 export function expertTable(layers: readonly LayerExperts[], { experts }: ModelConfig): string {
   if (experts === undefined) throw new Error("expertTable: the model must have experts, got none");
   const most = Math.log(routesOf(experts)).toFixed(2);

@@ -1,5 +1,5 @@
 import type { PreparedData } from "../data/openData.ts";
-import { failures, readLedger } from "../study/ledger.ts";
+import { failures, type LedgerEntry, readLedger } from "../study/ledger.ts";
 import { type CountedRun, type PlannedRun, planStudy } from "../study/plan.ts";
 import { hasResult, readResults } from "../study/results.ts";
 import type { RunResult } from "../study/runResult.ts";
@@ -14,8 +14,8 @@ export interface OpenStudy {
   readonly study: Study;
   readonly planned: readonly PlannedRun[];
   readonly results: readonly RunResult[];
-  /** Why runs failed, by their ids. */
-  readonly failed: ReadonlyMap<string, string>;
+  /** Failures that no later attempt made good, by their runs' ids. */
+  readonly failed: ReadonlyMap<string, LedgerEntry>;
 }
 
 /** @param place a study's folder, or its study.json */
@@ -35,7 +35,7 @@ export async function openStudy(place: string, output: Output): Promise<OpenStud
 
 export type RunState = "done" | "failed" | "to do";
 
-export const stateOf = (id: string, paths: StudyPaths, failed: ReadonlyMap<string, string>): RunState =>
+export const stateOf = (id: string, paths: StudyPaths, failed: ReadonlyMap<string, unknown>): RunState =>
   hasResult(paths.results, id) ? "done" : failed.has(id) ? "failed" : "to do";
 
 /** FLOPs a second of one thread on a run of which nothing is known: what this package's small models reach. */

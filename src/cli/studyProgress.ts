@@ -2,16 +2,19 @@ import type { Progress } from "../render/progress.ts";
 import type { WorkerEvent } from "../study/studyWorker.ts";
 import type { Output } from "./output.ts";
 
+type End = "finished" | "failed" | "interrupted";
+
 /** Work is shown in GFLOPs: runs differ too much in length to be counted. */
 const UNIT = 1e9;
 
 /** Shows what several workers tell as one live line, and the ends of runs as notes. */
 export class StudyProgress {
-  readonly counts = { finished: 0, failed: 0, interrupted: 0 };
   readonly #flops: ReadonlyMap<string, number>;
   readonly #line: Progress;
   /** FLOPs done of each run. */
   readonly #done = new Map<string, number>();
+  /** How runs ended; several workers may find the same one impossible. */
+  readonly #ends = new Map<string, End>();
   /** How far the runs under way are. */
   readonly #current = new Map<string, string>();
 
@@ -25,13 +28,20 @@ export class StudyProgress {
     this.#done.set(id, share * (this.#flops.get(id) ?? 0));
     if (kind === "finished" || kind === "failed" || kind === "interrupted") {
       this.#current.delete(id);
-      this.counts[kind]++;
+      this.#ends.set(id, kind);
       const words = { finished: "done", failed: `failed: ${error}`, interrupted: `saved at step ${step}` }[kind];
-      this.#line.note(`${id}: ${words} (${this.counts.finished + this.counts.failed} of ${this.#flops.size})`);
+      const { finished, failed } = this.counts;
+      this.#line.note(`${id}: ${words} (${finished + failed} of ${this.#flops.size})`);
     } else {
       this.#current.set(id, `${Math.floor(100 * share)} %`);
     }
     this.#line.update(inUnits(this.#done), [...this.#current].map((run) => run.join(" ")).join(", "));
+  }
+
+  /** Runs by how they ended. */
+  get counts(): Record<End, number> {
+    const count = (kind: End) => [...this.#ends.values()].filter((end) => end === kind).length;
+    return { finished: count("finished"), failed: count("failed"), interrupted: count("interrupted") };
   }
 
   done(): void {

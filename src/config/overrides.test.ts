@@ -29,6 +29,11 @@ test("another kind drops the fields beside it", () => {
   expect(changed.train.horizon).toEqual({ kind: "steps", steps: 50 });
 });
 
+test("another choice does too", () => {
+  const experts = { choice: "token", noOps: 8 };
+  expect(applyOverrides({ experts }, ["experts.choice=expert"])).toEqual({ experts: { choice: "expert" } });
+});
+
 test("the same kind keeps the fields beside it", () => {
   expect(applyOverrides(config, ["train.horizon.kind=flops"])).toEqual(config);
 });

@@ -1,3 +1,6 @@
+/** Fields that say what the fields beside them mean. */
+export const DISCRIMINATORS: readonly string[] = ["kind", "choice"];
+
 /** A problem with one `path=value`. */
 export class OverrideError extends Error {
   override name = "OverrideError";
@@ -5,7 +8,7 @@ export class OverrideError extends Error {
 
 /**
  * A copy of a configuration with `path=value` changes made: dots lead into it, the value is JSON where it parses as such and
- * else a text. A value of another `kind` replaces what it stands in, since its other fields are no longer meant:
+ * else a text. Another `kind` or `choice` replaces what it stands in, since the fields beside it are no longer meant:
  * `train.horizon.kind=steps` drops the `budget` beside it.
  *
  *     applyOverrides(config, ["model.nLayer=4", "train.horizon.kind=steps", "train.horizon.steps=50"])
@@ -34,7 +37,7 @@ function setPath(target: Record<string, unknown>, path: readonly string[], value
   const [key, ...rest] = path as [string, ...string[]];
   if (key === "__proto__") throw new OverrideError(`--set: "${key}" is no field`);
   if (rest.length === 0) {
-    const isOtherKind = key === "kind" && Object.hasOwn(target, key) && target[key] !== value;
+    const isOtherKind = DISCRIMINATORS.includes(key) && Object.hasOwn(target, key) && target[key] !== value;
     if (isOtherKind) for (const other of Object.keys(target)) delete target[other];
     target[key] = value;
     return;

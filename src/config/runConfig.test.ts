@@ -115,6 +115,14 @@ describe("problems", () => {
       { pattern: ["mod"], routing: { kind: "learned", gate: "one", auxiliary: null } },
       'model.routing: gate "one" gives the router no gradient of its own; set an auxiliary loss, or another gate',
     ],
+    [
+      {
+        pattern: ["mode"],
+        routing: { kind: "learned", predictor: null },
+        experts: { choice: "expert", auxiliary: null },
+      },
+      "model.experts: must have a remedy in common with routing (auxiliary or predictor), or nothing decides causally",
+    ],
   ])("of the model: %j", (change, problem) => {
     expect(problemsOf({ model: { ...model, ...change }, train: { horizon } })).toEqual([problem]);
   });

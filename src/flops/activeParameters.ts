@@ -1,5 +1,5 @@
 import { derived, isRouted, layerKinds, type ModelConfig } from "../model/config.ts";
-import { routesOf } from "../model/expertsConfig.ts";
+import { type ExpertsConfig, routesOf, slotsOf } from "../model/expertsConfig.ts";
 import { type ParameterSpec, parameterList } from "../model/parameters.ts";
 
 /**
@@ -15,12 +15,12 @@ function usedShare({ name, role }: ParameterSpec, config: ModelConfig): number {
   const [, layer, part] = /^layers\.(\d+)\.(.*)$/.exec(name) ?? [];
   if (layer === undefined) return 1;
   const decides = part === "router" || part!.startsWith("predictor.");
-  const share = isRouted(layerKinds(config)[Number(layer)]!) && !decides ? derived(config).capacityRatio : 1;
-  return share * (/^experts\.(up|gate|down)$/.test(part!) ? expertShare(config) : 1);
+  const routed = isRouted(layerKinds(config)[Number(layer)]!);
+  const share = routed && !decides ? derived(config).capacityRatio : 1;
+  if (!/^experts\.(up|gate|down)$/.test(part!)) return share;
+  return share * expertShare(config.experts!, routed ? derived(config).capacity : config.seqLen);
 }
 
-/** Of a layer's experts those that compute a token, as a share of all. */
-function expertShare({ experts }: ModelConfig): number {
-  if (experts === undefined) throw new Error("expertShare: the model must have experts, got none");
-  return experts.choice === "token" ? experts.perToken / routesOf(experts) : experts.capacityFactor / experts.count;
-}
+/** Of a layer's experts those that compute a token, as a share of all. `tokens`: of a sequence, in the layer. */
+const expertShare = (experts: ExpertsConfig, tokens: number): number =>
+  experts.choice === "token" ? experts.perToken / routesOf(experts) : slotsOf(experts, tokens) / tokens;

@@ -109,9 +109,27 @@ function checkModel(model: Fields, context: z.RefinementCtx): void {
   if (experts?.choice === "token" && experts.perToken > routesOf(experts)) {
     problem("experts", `perToken must be at most count + noOps = ${routesOf(experts)}, got ${experts.perToken}`);
   }
+  if (routing.kind === "learned" && experts?.choice === "expert" && !shareRemedy(routing, experts)) {
+    problem(
+      "experts",
+      "must have a remedy in common with routing (auxiliary or predictor), or nothing decides causally",
+    );
+  }
   if (routing.kind === "learned" && routing.gate === "one" && routing.auxiliary === null) {
     problem("routing", 'gate "one" gives the router no gradient of its own; set an auxiliary loss, or another gate');
   }
+}
+
+/** Whether two choices that later tokens have a say in have a causal rule in common, or neither has any. */
+function shareRemedy(a: Remedies, b: Remedies): boolean {
+  const has = ({ auxiliary, predictor }: Remedies) => auxiliary !== null || predictor !== null;
+  const both = (remedy: keyof Remedies) => a[remedy] !== null && b[remedy] !== null;
+  return both("auxiliary") || both("predictor") || !(has(a) && has(b));
+}
+
+interface Remedies {
+  readonly auxiliary: object | null;
+  readonly predictor: object | null;
 }
 
 const vocabSize = count.describe("tokens in the vocabulary; given by the tokenizer");

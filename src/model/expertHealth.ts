@@ -1,5 +1,5 @@
 import { expertLayers, isRouted, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
-import { routesOf } from "./expertsConfig.ts";
+import { type ExpertsConfig, routesOf } from "./expertsConfig.ts";
 
 /** How the experts of one layer are used. */
 export interface LayerExperts {
@@ -12,6 +12,12 @@ export interface LayerExperts {
   readonly entropy: number;
   /** Share of the choices that found no slot; by expert choice the share of the tokens that no expert took. */
   readonly dropped: number;
+}
+
+/** Experts that computed a token which entered the layer: less than `perToken` where choices fall on no-ops or find no slot. */
+export function expertsPerToken({ load, dropped }: LayerExperts, experts: ExpertsConfig): number {
+  const taken = load.reduce((a, b) => a + b, 0);
+  return experts.choice === "token" ? experts.perToken * (taken - dropped) : taken;
 }
 
 /** The outputs of a causal graph, by their names. */

@@ -17,7 +17,7 @@ export function chooseRule<R extends Rule = CausalRule>(
   if (asked === undefined) {
     if (trained === null) {
       throw new Error(
-        `rule: ${dir} must be trained with an auxiliary loss or a predictor to decide causally, got neither`,
+        `rule: ${dir} must be trained with an auxiliary loss or a predictor wherever later tokens have a say, to decide causally`,
       );
     }
     return graphRule(trained) as CausalRule;

@@ -1,6 +1,7 @@
 import { type Cell, runsOf } from "./cells.ts";
 import { type Estimate, estimate, type FamilyFit, isBracketed } from "./fit.ts";
 import { bestOf, fewestParametersFor, forwardFlopsAt, lossAtForwardFlops, type Minimum } from "./minimum.ts";
+import { type PaperClaim, paperClaim } from "./paperClaims.ts";
 import { mean } from "./statistics.ts";
 import type { Study } from "./studySchema.ts";
 
@@ -27,7 +28,7 @@ export const CLAIM_KINDS = [
 ] as const;
 export type ClaimKind = (typeof CLAIM_KINDS)[number];
 
-/** Of the paper's claim, by the 95 % interval; `shown`: the paper gives nothing that could be judged. */
+/** Of the paper's claim, by the 95 % interval; `shown`: it compares no such models, or gives nothing that could be judged. */
 export type Verdict = "supported" | "contradicted" | "open" | "not measured" | "shown";
 
 export interface Claim {
@@ -40,6 +41,8 @@ export interface Claim {
   readonly estimate: Estimate | null;
   /** A difference as a share of the other's loss. */
   readonly relative: Estimate | null;
+  /** null: the paper says nothing of it. */
+  readonly paper: PaperClaim | null;
   readonly verdict: Verdict;
   /** What to know about the numbers. */
   readonly notes: readonly string[];
@@ -57,8 +60,6 @@ interface Comparison {
   readonly of: (candidate: Minimum, other: Minimum, pair: Pair) => number | null;
   /** Whether the other's loss is what `of` is a share of. */
   readonly isDifference: boolean;
-  /** What the paper says of the number; null: nothing that could be judged. */
-  readonly paper: { readonly is: "below" | "above"; readonly than: number } | null;
   /** Whose minima must be bracketed. A size that was not run can only be better than the best that was, so not all need be. */
   readonly supportNeeds: readonly (keyof Pair)[];
   readonly contradictionNeeds: readonly (keyof Pair)[];
@@ -67,7 +68,6 @@ interface Comparison {
 const LOSS: Comparison = {
   of: (candidate, other) => candidate.lossNats - other.lossNats,
   isDifference: true,
-  paper: { is: "below", than: 0 },
   supportNeeds: ["other"],
   contradictionNeeds: ["candidate"],
 };
@@ -78,21 +78,18 @@ const COMPARISONS: Readonly<Record<Exclude<ClaimKind, "causal">, Comparison>> = 
   forwardFlops: {
     of: (candidate, other, pair) => smallestAsGood(candidate, other, pair) / other.forwardFlopsPerToken,
     isDifference: false,
-    paper: { is: "below", than: 1 },
     supportNeeds: ["other"],
     contradictionNeeds: ["candidate", "other"],
   },
   parameters: {
     of: (candidate, other) => candidate.parameters / other.parameters,
     isDifference: false,
-    paper: { is: "above", than: 1 },
     supportNeeds: ["candidate", "other"],
     contradictionNeeds: ["candidate", "other"],
   },
   optimumForwardFlops: {
     of: (candidate, other) => candidate.forwardFlopsPerToken / other.forwardFlopsPerToken,
     isDifference: false,
-    paper: null,
     supportNeeds: [],
     contradictionNeeds: [],
   },
@@ -102,7 +99,6 @@ const COMPARISONS: Readonly<Record<Exclude<ClaimKind, "causal">, Comparison>> = 
       return loss === null ? null : candidate.lossNats - loss;
     },
     isDifference: true,
-    paper: null,
     supportNeeds: [],
     contradictionNeeds: [],
   },
@@ -121,7 +117,8 @@ export function claimsOf(study: Study, fits: readonly FamilyFit[]): Claim[] {
       others(kind).flatMap((name) =>
         budgets.map((budget) => {
           const pair = { candidate: fitOf(family, budget), other: fitOf(name, budget) };
-          return kind === "causal" ? causalClaim(pair.candidate) : compare(kind, pair);
+          const paper = paperClaim(study, kind, family, name);
+          return kind === "causal" ? causalClaim(pair.candidate, paper) : compare(kind, pair, paper);
         }),
       ),
     ),
@@ -133,7 +130,7 @@ const nothing = (family: string, budget: number): FamilyFit => ({
   ...{ minimum: null, draws: null, intervals: null },
 });
 
-function compare(kind: Exclude<ClaimKind, "causal">, pair: Pair): Claim {
+function compare(kind: Exclude<ClaimKind, "causal">, pair: Pair, paper: PaperClaim | null): Claim {
   const comparison = COMPARISONS[kind];
   const { candidate, other } = pair;
   const fits = [candidate, other];
@@ -146,19 +143,21 @@ function compare(kind: Exclude<ClaimKind, "causal">, pair: Pair): Claim {
   return {
     ...{ kind, candidate: candidate.family, other: other.family, budget: candidate.budget, estimate: found },
     relative: comparison.isDifference ? estimate(fits, share) : null,
-    verdict: verdictOf(comparison, pair, found),
+    paper,
+    verdict: verdictOf(comparison, paper, pair, found),
     notes: [...fits.flatMap(notesOf), ...pairNotes(kind, pair, found)],
   };
 }
 
-function verdictOf({ paper, ...needs }: Comparison, pair: Pair, found: Estimate | null): Verdict {
+function verdictOf(needs: Comparison, paper: PaperClaim | null, pair: Pair, found: Estimate | null): Verdict {
   if (found === null) return "not measured";
-  if (paper === null) return "shown";
+  if (!paper?.judged) return "shown";
   if (found.interval === null || [pair.candidate, pair.other].some(isJudgedByTopk)) return "open";
   const { low, high } = found.interval;
   const hold = (roles: readonly (keyof Pair)[]) => roles.every((role) => isBracketed(pair[role]));
-  const [isBelow, isAbove] = [high < paper.than, low > paper.than];
-  const [agrees, disagrees] = paper.is === "below" ? [isBelow, isAbove] : [isAbove, isBelow];
+  const { is, than } = paper.judged;
+  const [isBelow, isAbove] = [high < than, low > than];
+  const [agrees, disagrees] = is === "below" ? [isBelow, isAbove] : [isAbove, isBelow];
   if (agrees && hold(needs.supportNeeds)) return "supported";
   return disagrees && hold(needs.contradictionNeeds) ? "contradicted" : "open";
 }
@@ -195,12 +194,12 @@ function pairNotes(kind: ClaimKind, { candidate, other }: Pair, found: Estimate 
         : "no interval: in many draws there is nothing to compare with",
     );
   const smallest = candidate.sizes[0]!;
-  if (kind === "forwardFlops" && found.value * other.minimum.forwardFlopsPerToken <= smallest.forwardFlopsPerToken)
+  if (kind === "forwardFlops" && found.value <= smallest.forwardFlopsPerToken / other.minimum.forwardFlopsPerToken)
     notes.push(`the smallest size, ${smallest.size}, is as good: fewer may do`);
   return notes;
 }
 
-function causalClaim(fit: FamilyFit): Claim {
+function causalClaim(fit: FamilyFit, paper: PaperClaim | null): Claim {
   const { family, budget } = fit;
   const pairs = runsOf(fit).flatMap(({ id, rule, lossNats, rules }) => {
     const { topk } = rules;
@@ -213,6 +212,7 @@ function causalClaim(fit: FamilyFit): Claim {
     estimate: most === null ? null : { value, interval: null },
     relative:
       most === null ? null : { value: value / (mean(pairs.map(({ lossNats }) => lossNats)) - value), interval: null },
+    paper,
     verdict: most === null ? "not measured" : "shown",
     notes:
       most === null ? notesOf(fit) : [`at most ${most.cost.toFixed(4)} nats, in ${most.id}`, `${pairs.length} runs`],

@@ -13,11 +13,14 @@ export interface LedgerEntry {
   readonly error?: string;
 }
 
-/** Adds a line to the ledger. One line is one write: those of several processes do not mix. */
+/**
+ * Adds a line to the ledger. One line is one write: those of several processes do not mix. It begins with a line's end, so that it
+ * stands alone behind one that was cut short.
+ */
 export function note(ledger: string, id: string, kind: LedgerEntry["kind"], error?: string): void {
   mkdirSync(path.dirname(ledger), { recursive: true });
   const entry: LedgerEntry = { at: new Date().toISOString(), id, kind, pid: process.pid, host: hostname() };
-  appendFileSync(ledger, `${JSON.stringify(error === undefined ? entry : { ...entry, error })}\n`);
+  appendFileSync(ledger, `\n${JSON.stringify(error === undefined ? entry : { ...entry, error })}\n`);
 }
 
 /** All entries, in order; a line that a killed process left unfinished is passed over. */
@@ -34,8 +37,8 @@ export function readLedger(ledger: string): LedgerEntry[] {
     });
 }
 
-/** Why runs failed, by their ids: those whose last entry says so. */
-export function failures(entries: readonly LedgerEntry[]): Map<string, string> {
+/** The failures of runs whose last entries they are, by the runs' ids. */
+export function failures(entries: readonly LedgerEntry[]): Map<string, LedgerEntry> {
   const last = new Map(entries.map((entry) => [entry.id, entry]));
-  return new Map([...last].flatMap(([id, { kind, error = "" }]) => (kind === "failed" ? [[id, error] as const] : [])));
+  return new Map([...last].filter(([, { kind }]) => kind === "failed"));
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { sharedData } from "../train/testing/tinyRun.ts";
-import { budgetText, countRun, planStudy } from "./plan.ts";
+import { budgetText, countRun, type PlannedRun, planStudy } from "./plan.ts";
 import { readStudy, type StudyInput, studySchema } from "./studySchema.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "mod-study-"));
@@ -43,6 +43,20 @@ describe("planStudy", () => {
     expect(config.train.learningRate).toMatchObject({ peak: 4e-3 * 0.5 * 2, warmup: 0.05 });
     expect(config.train.optimizer.routerRate).toBe(5);
     expect(plan()[0]!.config.train.learningRate.peak).toBe(4e-3);
+  });
+
+  test("another kind or choice replaces what the base has of it; a kind where there is none does not", () => {
+    const base = {
+      ...input.base,
+      model: { ...input.base.model, experts: { choice: "token", perToken: 2 }, routing: { capacityRatio: 0.5 } },
+    };
+    const model = { pattern: ["dense", "mode"], experts: { choice: "expert", count: 4 }, routing: { kind: "learned" } };
+    const [{ config }] = plan({
+      ...{ base, families: { mode: { model } } },
+      grid: [{ budgets: [1e9], families: ["mode"], sizes: ["2x16"] }],
+    }) as [PlannedRun];
+    expect(config.model.experts).toMatchObject({ choice: "expert", count: 4 });
+    expect(config.model.routing).toMatchObject({ kind: "learned", capacityRatio: 0.5 });
   });
 
   test("sizes by a rule: width follows depth, in whole heads", () => {

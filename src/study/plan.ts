@@ -1,3 +1,4 @@
+import { DISCRIMINATORS } from "../config/overrides.ts";
 import { ConfigError, modelOf, type RunConfig, resolveConfig } from "../config/runConfig.ts";
 import type { PreparedData } from "../data/openData.ts";
 import { forwardFlops, totalFlops } from "../flops/flops.ts";
@@ -75,16 +76,23 @@ function configOf(study: Study, id: string, { budget, family, size, seed }: Keys
   }
 }
 
-/** Objects merged field by field; an object of another `kind`, a list or a plain value replaces what was there. */
+/** Fields of a family's models, before those of their size. */
+export const familyModel = (study: Study, family: string): Record<string, unknown> =>
+  merge(study.base.model, study.families[family]?.model ?? {});
+
+/** Objects merged field by field; an object of another `kind` or `choice`, a list or a plain value replaces what was there. */
 function merge(base: Readonly<Record<string, unknown>>, change: Readonly<Record<string, unknown>>) {
   const merged: Record<string, unknown> = { ...base };
   for (const [key, value] of Object.entries(change)) {
     const old = merged[key];
-    const isMergeable = isObject(old) && isObject(value) && (value.kind === undefined || value.kind === old.kind);
-    merged[key] = isMergeable ? merge(old, value) : value;
+    const isAlike =
+      isObject(old) && isObject(value) && DISCRIMINATORS.every((name) => !isOther(value[name], old[name]));
+    merged[key] = isAlike ? merge(old, value) : value;
   }
   return merged;
 }
+
+const isOther = (given: unknown, old: unknown): boolean => given !== undefined && old !== undefined && given !== old;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);

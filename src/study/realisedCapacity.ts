@@ -1,7 +1,7 @@
 import type { RunResult } from "./runResult.ts";
 import { mean } from "./statistics.ts";
 
-/** Shares of the tokens that routed blocks compute, means over these blocks. */
+/** What was computed of what may be skipped. */
 export interface RealisedCapacity {
   /** Under the rule of the headline loss: free to be more than the forward FLOPs count. */
   readonly headline: number;
@@ -9,7 +9,15 @@ export interface RealisedCapacity {
   readonly topk: number;
 }
 
-/** null for a model without routed blocks. */
+/** Experts that computed a token, of those that entered their layers: means over layers of experts, under either rule. */
+export function realisedExperts({ rule, rules }: RunResult): RealisedCapacity | null {
+  const [headline, topk] = [rules[rule]?.experts, rules.topk?.experts];
+  if (!headline || !topk) return null;
+  const over = (layers: typeof topk) => mean(layers.map(({ perToken }) => perToken));
+  return { headline: over(headline), topk: over(topk) };
+}
+
+/** Shares of the tokens that routed blocks compute, means over these blocks; null for a model without any. */
 export function realisedCapacity({ rule, rules }: RunResult): RealisedCapacity | null {
   const [headline, topk] = [rules[rule]?.capacityByLayer, rules.topk?.capacityByLayer];
   if (headline === undefined || topk === undefined) return null;

@@ -21,11 +21,11 @@ export interface ReportPage {
 }
 
 const CLAIMS_NOTE =
-  "Each family is compared at its own minimum, at equal training FLOPs; models of the same shape are not compared. supported or contradicted: the whole 95 % interval lies on that side, and the sizes bracket the minima that this rests on, in 95 % of the draws at least. open: not so, or no size has several seeds. Missing runs may change all of it. shown: the paper gives nothing that could be judged.";
+  "Each family is compared at its own minimum, at equal training FLOPs; models of the same shape are not compared. supported or contradicted: the whole 95 % interval lies on that side, and the sizes bracket the minima that this rests on, in 95 % of the draws at least. open: not so, or no size has several seeds. Missing runs may change all of it. shown: the paper compares no such models, or gives nothing that could be judged.";
 const MINIMA_NOTE =
   "A parabola of the loss over ln(parameters), by least squares over runs. Intervals: 95 %, by 1,000 draws of the bootstrap over seeds. Draws are made from the deviations of all sizes with several seeds at the budget, made larger by sqrt(n / (n − 1)) and, since they are few, by Student's percentile over the normal one. Where the sizes that were run do not bracket a minimum, the best of them stands in its place. misfit: root mean square between sizes and parabola, which the intervals do not hold.";
 const RUNS_NOTE =
-  "loss: nats per token, teacher-forced, under the causal rule that the model samples with. top-k loss: with the selection of training, which sees the future. Forward FLOPs count the capacity of training; what routed blocks computed under the causal rule stands beside it.";
+  "loss: nats per token, teacher-forced, under the causal rule that the model samples with. top-k loss: as in training, where a routed block's selection sees the future and experts have their slots. Forward FLOPs count the capacity of training; what routed blocks and experts computed under the causal rule stands beside it.";
 
 /** The page: one file, with its figures and nothing from elsewhere. */
 export function reportHtml(page: ReportPage): string {

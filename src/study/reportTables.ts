@@ -6,7 +6,7 @@ import { type HtmlCell, htmlTable } from "./html.ts";
 import { bestOf, misfit } from "./minimum.ts";
 import { budgetText } from "./plan.ts";
 import type { FamilyPowerLaw, LawQuantity } from "./powerLaw.ts";
-import { realisedCapacity } from "./realisedCapacity.ts";
+import { realisedCapacity, realisedExperts } from "./realisedCapacity.ts";
 import type { RunResult } from "./runResult.ts";
 import { CLAIM_WORDS, estimateText, loss, percent, relativeText, withInterval } from "./words.ts";
 
@@ -22,10 +22,11 @@ export function claimTable(claims: readonly Claim[]): string {
   return htmlTable(
     ["measured", "budget", "value [95 % interval]", "relative", "paper", "verdict", "notes"],
     claims.map((claim): HtmlCell[] => {
-      const { kind, candidate, other, budget, relative, verdict, notes } = claim;
-      const { measure, paper } = CLAIM_WORDS[kind];
+      const { kind, candidate, other, budget, relative, paper, verdict, notes } = claim;
+      const { measure } = CLAIM_WORDS[kind];
       return [
-        ...[measure(candidate, other), budgetText(budget), estimateText(claim), relativeText(relative), paper],
+        ...[measure(candidate, other), budgetText(budget), estimateText(claim), relativeText(relative)],
+        paper?.words ?? "not given",
         { text: verdict, className: VERDICT_CLASSES[verdict] },
         notes.join("; "),
       ];
@@ -89,7 +90,7 @@ export function powerLawTable(laws: readonly FamilyPowerLaw[]): string {
 }
 
 const RUN_HEADINGS =
-  "budget,family,size,seed,parameters,forward FLOPs/token,steps,tokens,epochs,loss,rule,top-k loss,bits/byte,computed by routed blocks (top-k),accuracy,seconds,threads";
+  "budget,family,size,seed,parameters,forward FLOPs/token,steps,tokens,epochs,loss,rule,top-k loss,bits/byte,computed by routed blocks (top-k),experts a token (top-k),accuracy,seconds,threads";
 
 /** Every run. The loss is the headline's, under the causal rule; top-k, which sees the future, stands beside it. */
 export function runTable(cells: readonly Cell[]): string {
@@ -99,13 +100,14 @@ export function runTable(cells: readonly Cell[]): string {
 function runRow(run: RunResult): string[] {
   const { topk } = run.rules;
   const accuracy = run.rules[run.rule]?.accuracy ?? null;
-  const capacity = realisedCapacity(run);
+  const [capacity, experts] = [realisedCapacity(run), realisedExperts(run)];
   return [
     ...[budgetText(run.budget), run.family, run.size, String(run.seed)],
     ...[shortNumber(run.parameters), shortNumber(run.forwardFlopsPerToken), String(run.steps)],
     ...[shortNumber(run.tokens), run.epochs.toFixed(2), loss(run.lossNats), run.rule],
     ...[topk === undefined ? "" : loss(topk.lossNats), run.bitsPerByte.toFixed(4)],
     capacity === null ? "" : `${percent(capacity.headline)} (${percent(capacity.topk)})`,
+    experts === null ? "" : `${experts.headline.toFixed(3)} (${experts.topk.toFixed(3)})`,
     ...[accuracy === null ? "" : percent(accuracy), run.seconds.toFixed(0), String(run.threads)],
   ];
 }

@@ -1,4 +1,6 @@
 import type { PreparedData } from "../data/openData.ts";
+import { expertsPerToken } from "../model/expertHealth.ts";
+import type { ExpertsConfig } from "../model/expertsConfig.ts";
 import { causalRule, type EvaluationRule } from "../model/rules.ts";
 import { readMetrics } from "../run/metrics.ts";
 import { currentCommit, describeMachine } from "../run/provenance.ts";
@@ -31,7 +33,7 @@ export function resultOf(run: CountedRun, dir: string, threads: number, data: Pr
   const rule = causalRule(run.model) ?? "topk";
   const { lossNats, bitsPerByte } = evaluation.rules[rule]!;
   const rules = Object.entries(evaluation.rules).flatMap(([name, result]) =>
-    result === null ? [] : [[name as EvaluationRule, compact(result)] as const],
+    result === null ? [] : [[name as EvaluationRule, compact(result, run.model.experts)] as const],
   );
   const { id, budget, family, size, seed, parameters, forwardFlopsPerToken, tokens, epochs, flops } = run;
   const { cpu, cores } = describeMachine();
@@ -51,10 +53,15 @@ export function resultOf(run: CountedRun, dir: string, threads: number, data: Pr
   };
 }
 
-const compact = ({ lossNats, bitsPerByte, capacityByLayer, accuracy, agreement }: RuleResult) => ({
-  ...{ lossNats, bitsPerByte, capacityByLayer: [...capacityByLayer] },
-  ...{ accuracy: accuracy ?? null, agreement: agreement ?? null },
-});
+function compact(result: RuleResult, config: ExpertsConfig | undefined): RunResult["rules"][EvaluationRule] {
+  const { lossNats, bitsPerByte, capacityByLayer, accuracy = null, agreement = null, experts } = result;
+  return {
+    ...{ lossNats, bitsPerByte, capacityByLayer: [...capacityByLayer], accuracy, agreement },
+    ...(experts && {
+      experts: experts.map((layer) => ({ ...layer, load: [...layer.load], perToken: expertsPerToken(layer, config!) })),
+    }),
+  };
+}
 
 /** Means over stretches of steps of about the same length. */
 function curveOf(steps: readonly StepRecord[]): RunResult["curve"] {

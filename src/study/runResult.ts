@@ -4,12 +4,22 @@ import { EVALUATION_RULES } from "../model/rules.ts";
 const count = z.int().min(0);
 const loss = z.number();
 
+const layerExperts = z.strictObject({
+  layer: count,
+  load: z.array(z.number()).describe("of each expert its share of the choices, or of the tokens where experts choose"),
+  noOps: z.number().describe("share of the choices that fall on no-op experts"),
+  dropped: z.number().describe("share of the choices that found no slot"),
+  entropy: z.number().describe("of the router over experts and no-ops, nats"),
+  perToken: z.number().describe("experts that computed a token of those that entered the layer"),
+});
+
 const ruleResult = z.strictObject({
   lossNats: loss,
   bitsPerByte: loss,
   capacityByLayer: z.array(z.number()),
   accuracy: z.number().nullable().describe("of the decisions, against top-k in the same pass; null for a dense model"),
   agreement: z.number().nullable().describe("with a pass that used top-k in every block"),
+  experts: z.array(layerExperts).optional().describe("one entry for each layer of experts"),
 });
 
 /** What is kept of a finished run: small enough to be committed. */

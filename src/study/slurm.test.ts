@@ -37,6 +37,6 @@ test("a task runs its own run, and passes the end of its time on", () => {
   writeFileSync(script, slurmScript({ ...options, command: [program] }));
   execFileSync("bash", ["-c", `SLURM_ARRAY_TASK_ID=1 bash "${script}" & sleep 1; kill -TERM $!; wait $!; true`]);
   expect(readFileSync(path.join(folder, "out"), "utf8")).toBe(
-    "study run /data/studies/iso flop --workers 1 --threads 2 --only 1e9-b-s0\nsaved\n",
+    "study run /data/studies/iso flop --workers 1 --threads 2 --retry-failed --only 1e9-b-s0\nsaved\n",
   );
 });

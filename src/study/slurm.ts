@@ -32,7 +32,8 @@ export function slurmScript({ name, dir, ids, command, threads, atOnce, time, pa
     ...(partition !== undefined && { partition }),
   };
   const lines = Object.entries(settings).map(([key, value]) => `#SBATCH --${key}${value === true ? "" : `=${value}`}`);
-  const words = [...command, "study", "run", dir, "--workers", "1", "--threads", String(threads), "--only"].map(quoted);
+  const work = ["study", "run", dir, "--workers", "1", "--threads", String(threads), "--retry-failed", "--only"];
+  const words = [...command, ...work].map(quoted);
   return `#!/bin/bash
 ${lines.join("\n")}
 ids=(

@@ -1,10 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { lockRun } from "../run/lock.ts";
+import { LOCK_FILE, lockRun } from "../run/lock.ts";
 import { runtime, sharedData } from "../train/testing/tinyRun.ts";
-import { failures, readLedger } from "./ledger.ts";
+import { failures, note, readLedger } from "./ledger.ts";
 import { countRun, planStudy } from "./plan.ts";
 import { readResults } from "./results.ts";
 import { type StudyPaths, studyPaths } from "./studyFolder.ts";
@@ -136,9 +136,39 @@ describe("workAtStudy", () => {
     const kinds = ends(await work(planned));
     expect(kinds).toContainEqual([bad, "failed"]);
     expect(kinds).toContainEqual([good, "finished"]);
-    expect(failures(readLedger(paths.ledger)).get(bad!)).toMatch(/finite/);
+    expect(failures(readLedger(paths.ledger)).get(bad!)!.error).toMatch(/finite/);
     expect(await work(planned)).toEqual([]);
-    expect(ends(await work(planned, { retryFailed: true })).at(-1)).toEqual([bad, "failed"]);
+    const again = () => work(planned, { retryBefore: now });
+    const now = new Date(Date.now() + 1).toISOString();
+    expect(ends(await again()).at(-1)).toEqual([bad, "failed"]);
+    // It failed since then: whoever else was told to try again leaves it.
+    expect(await again()).toEqual([]);
+  });
+
+  test("a run that another host has is told of, and is none's failure", async () => {
+    const planned = planStudy(study()).slice(0, 1);
+    const dir = path.join(paths.runs, planned[0]!.id);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(path.join(dir, LOCK_FILE), JSON.stringify({ pid: 1, host: "elsewhere", startTicks: 1, id: "x" }));
+    const [event] = await work(planned);
+    expect(event).toMatchObject({ kind: "failed", error: expect.stringMatching(/process 1 on elsewhere.*delete/) });
+    rmSync(path.join(dir, LOCK_FILE));
+    expect(ends(await work(planned)).at(-1)).toEqual([planned[0]!.id, "finished"]);
+  });
+
+  test("a folder whose making was cut short is made again", async () => {
+    const planned = planStudy(study()).slice(0, 1);
+    const dir = path.join(paths.runs, planned[0]!.id);
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(path.join(dir, "tokenizer.json"), "{");
+    expect(ends(await work(planned)).at(-1)).toEqual([planned[0]!.id, "finished"]);
+  });
+
+  test("an entry behind a line that was cut short is read", () => {
+    mkdirSync(paths.runs, { recursive: true });
+    writeFileSync(paths.ledger, '{"at":"2026');
+    note(paths.ledger, "a", "failed", "why");
+    expect(failures(readLedger(paths.ledger)).get("a")!.error).toBe("why");
   });
 
   test("two workers at once share the runs: each is made once", async () => {

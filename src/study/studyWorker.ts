@@ -1,8 +1,10 @@
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { hostname } from "node:os";
 import path from "node:path";
 import { resolveConfig } from "../config/runConfig.ts";
 import type { PreparedData } from "../data/openData.ts";
-import { lockRun, type RunLock } from "../run/lock.ts";
+import { WriteError } from "../files/atomic.ts";
+import { lockOwner, lockRun, type RunLock } from "../run/lock.ts";
 import { cleanRun, openRun, runPaths } from "../run/runFolder.ts";
 import type { Runtime } from "../runtime/executor.ts";
 import { startRun } from "../train/startRun.ts";
@@ -28,8 +30,8 @@ export interface WorkOptions {
   readonly planned: readonly PlannedRun[];
   readonly data: PreparedData;
   readonly runtime: Runtime;
-  /** Whether runs that failed are tried again. */
-  readonly retryFailed?: boolean;
+  /** Runs that failed before this moment (an ISO date) are tried again; none, if not given. */
+  readonly retryBefore?: string;
   readonly onEvent?: (event: WorkerEvent) => void;
   /** When aborted, the step under way is finished and saved. */
   readonly signal?: AbortSignal;
@@ -41,13 +43,19 @@ export interface WorkOptions {
  * fails is noted and left, and the others go on.
  */
 export async function workAtStudy(options: WorkOptions): Promise<void> {
-  const { paths, planned, data, retryFailed = false, signal } = options;
-  const failedBefore = retryFailed ? new Map() : failures(readLedger(paths.ledger));
+  const { paths, planned, data, retryBefore = "", signal, onEvent = () => {} } = options;
   for (const run of planned) {
     if (signal?.aborted) return;
-    if (hasResult(paths.results, run.id) || failedBefore.has(run.id)) continue;
+    // Looked up for each run: another worker may have tried it meanwhile.
+    const failed = failures(readLedger(paths.ledger)).get(run.id);
+    if (hasResult(paths.results, run.id) || (failed !== undefined && failed.at >= retryBefore)) continue;
     const claim = claimRun(run, paths, data);
     if (claim === null) continue;
+    if ("problem" in claim) {
+      // Not for the ledger: nothing was tried, and the next call may find it mended.
+      onEvent({ id: run.id, kind: "failed", step: 0, steps: countRun(run, data).steps, error: claim.problem });
+      continue;
+    }
     try {
       // Another worker may have ended it between the look above and the lock.
       if (!hasResult(paths.results, run.id)) await makeRun(countRun(run, data), claim.dir, options);
@@ -57,20 +65,38 @@ export async function workAtStudy(options: WorkOptions): Promise<void> {
   }
 }
 
-/** The run's folder, made if need be, and its lock; null if another process has it. */
-function claimRun({ id, config }: PlannedRun, paths: StudyPaths, data: PreparedData) {
+/** The run's folder, made if need be, and its lock; null if another process of this host has it; or why it can't be had. */
+function claimRun(
+  { id, config }: PlannedRun,
+  paths: StudyPaths,
+  data: PreparedData,
+): Claim | { problem: string } | null {
   const dir = path.join(paths.runs, id);
   mkdirSync(paths.runs, { recursive: true });
-  let lock: RunLock;
   try {
-    if (!existsSync(runPaths(dir).config)) startRun(dir, config, data);
-    lock = lockRun(dir);
+    if (!existsSync(runPaths(dir).config)) {
+      clearUnfinished(dir);
+      startRun(dir, config, data);
+    }
+    return { dir, lock: lockRun(dir) };
   } catch (error) {
-    // Held by another, or made by another at this very moment: theirs.
-    if (existsSync(dir)) return null;
-    throw error;
+    const owner = lockOwner(dir);
+    const isTheirs = owner === null ? existsSync(runPaths(dir).config) : owner.host === hostname();
+    if (isTheirs && !(error instanceof WriteError)) return null;
+    return { problem: (error as Error).message };
   }
-  return { dir, lock };
+}
+
+interface Claim {
+  readonly dir: string;
+  readonly lock: RunLock;
+}
+
+/** A process that is killed while it makes a run folder leaves a part of it, and nobody's lock. */
+function clearUnfinished(dir: string): void {
+  if (!existsSync(dir) || lockOwner(dir) !== null) return;
+  cleanRun(dir);
+  rmSync(runPaths(dir).tokenizer, { force: true });
 }
 
 async function makeRun(run: CountedRun, dir: string, options: WorkOptions): Promise<void> {
@@ -81,6 +107,8 @@ async function makeRun(run: CountedRun, dir: string, options: WorkOptions): Prom
     onEvent({ id, kind, step, steps, ...(error !== undefined && { error }) });
   };
   let step = 0;
+  // Told first: should this process end from here on, it was over this run.
+  onEvent({ id, kind: "step", step, steps });
   try {
     cleanRun(dir);
     const config = resolveConfig(openRun(dir).config);

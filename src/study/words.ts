@@ -15,8 +15,6 @@ export function withInterval(value: number, interval: Interval | null, text: (va
 interface ClaimWords {
   /** What is measured. */
   readonly measure: (candidate: string, other: string) => string;
-  /** What the paper reports, at its scale. */
-  readonly paper: string;
   readonly text: (value: number) => string;
 }
 
@@ -26,37 +24,30 @@ const ratio = (value: number) => value.toFixed(2);
 export const CLAIM_WORDS: Readonly<Record<ClaimKind, ClaimWords>> = {
   loss: {
     measure: (candidate, other) => `lowest loss: ${candidate} − ${other}, nats`,
-    paper: "up to 1.5 % lower",
     text: nats,
   },
   forwardFlops: {
     measure: (candidate, other) => `smallest ${candidate} as good as the best ${other}: its forward FLOPs / ${other}'s`,
-    paper: "down to 0.5",
     text: ratio,
   },
   parameters: {
     measure: (candidate, other) => `parameters at the optimum: ${candidate} / ${other}`,
-    paper: "more than 1",
     text: ratio,
   },
   control: {
     measure: (candidate, other) => `lowest loss: ${candidate} − ${other} (control), nats`,
-    paper: "random routing drastically worse",
     text: nats,
   },
   causal: {
     measure: (candidate) => `loss of the same ${candidate} runs: causal rule − top-k, nats`,
-    paper: "costs little",
     text: nats,
   },
   optimumForwardFlops: {
     measure: (candidate, other) => `forward FLOPs at the optimum: ${candidate} / ${other}`,
-    paper: "about the same",
     text: ratio,
   },
   equalForwardFlops: {
     measure: (candidate, other) => `loss at equal forward FLOPs: best ${candidate} − ${other}, nats`,
-    paper: "not given",
     text: nats,
   },
 };

@@ -13,10 +13,11 @@ export interface WorkerProcessData {
   readonly threads: number;
   /** Ids of the runs to make; all, if not given. */
   readonly only?: readonly string[];
-  readonly retryFailed: boolean;
+  /** Runs that failed before this moment (an ISO date) are tried again; none, if not given. */
+  readonly retryBefore?: string;
 }
 
-const { place, cacheDir, threads, only, retryFailed }: WorkerProcessData = JSON.parse(process.argv[2]!);
+const { place, cacheDir, threads, only, retryBefore }: WorkerProcessData = JSON.parse(process.argv[2]!);
 const stop = new AbortController();
 process.on("SIGINT", () => stop.abort());
 process.on("SIGTERM", () => stop.abort());
@@ -26,7 +27,8 @@ const paths = studyPaths(place);
 const planned = planStudy(readStudy(paths.study)).filter(({ id }) => only?.includes(id) ?? true);
 const data = await openOrPrepareData(planned[0]!.config.data, { cacheDir });
 await workAtStudy({
-  ...{ paths, planned, data, retryFailed },
+  ...{ paths, planned, data },
+  ...(retryBefore !== undefined && { retryBefore }),
   runtime: nodeRuntime({ threads }),
   signal: stop.signal,
   onEvent: (event: WorkerEvent) => process.send?.(event),

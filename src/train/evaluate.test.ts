@@ -239,6 +239,12 @@ describe("routing", () => {
     }
   });
 
+  test("experts decide on tokens that enter their layer: where none does, only the routers' decisions count", async () => {
+    const { accuracy } = (await evaluate(models.mode)).rules.around!;
+    const decisions = await decisionsOf(models.mode, "around");
+    expect(accuracy).toBeCloseTo(decisions.filter(({ top }) => !top).length / decisions.length, 12);
+  });
+
   test("of top-k itself is perfect and agrees with itself", async () => {
     const { accuracy, precision, recall, f1, agreement } = (await evaluate(models.mod)).rules.topk!;
     expect([accuracy, precision, recall, f1, agreement]).toEqual([1, 1, 1, 1, 1]);

@@ -193,9 +193,13 @@ class RuleTotals {
     }
     if (this.#model.experts?.choice !== "expert") return;
     const { count } = this.#model.experts;
-    const cells = places.flatMap((place) => Array.from({ length: count }, (_, expert) => place * count + expert));
-    for (let i = 0; i < expertLayers(this.#model).length; i++) {
+    for (const [i, layer] of expertLayers(this.#model).entries()) {
       const computed = data(outputs, `computed.${i}`)!;
+      // Experts decide on the tokens that enter their layer.
+      const through = data(outputs, `routedThrough.${this.#routed.indexOf(layer)}`);
+      const cells = places
+        .filter((place) => through?.[place] !== 0)
+        .flatMap((place) => Array.from({ length: count }, (_, expert) => place * count + expert));
       this.#addDecisions(cells, computed, data(outputs, `topExperts.${i}`)!, data(topk, `computed.${i}`));
     }
   }

@@ -20,6 +20,7 @@ import {
 import type { ModelConfig } from "../model/config.ts";
 import type { ExpertLayer } from "../model/experts.ts";
 import { type ExpertsConfig, slotsOf } from "../model/expertsConfig.ts";
+import { average } from "./average.ts";
 import { binaryCrossEntropy } from "./binaryCrossEntropy.ts";
 
 /** The parts of the loss that layers of experts add, each a scalar, the mean over those layers. */
@@ -36,20 +37,16 @@ export interface ExpertObjective {
 
 /** What layers of experts add to the loss; every mean is one of sequences, so that it does not matter how a batch is shared out. */
 export function expertObjective(layers: readonly ExpertLayer[], experts: ExpertsConfig): ExpertObjective {
-  const average = (part: (layer: ExpertLayer) => Tensor) =>
-    mul(
-      layers.map(part).reduce((a, b) => add(a, b)),
-      1 / layers.length,
-    );
-  const expertZLoss = average(({ logits }) => meanSquaredLogSumExp(logits));
+  const over = (part: (layer: ExpertLayer) => Tensor) => average(layers.map(part));
+  const expertZLoss = over(({ logits }) => meanSquaredLogSumExp(logits));
   if (experts.choice === "token") {
-    return { expertZLoss, balance: average((layer) => imbalance(layer, experts.perToken)) };
+    return { expertZLoss, balance: over((layer) => imbalance(layer, experts.perToken)) };
   }
   return {
     expertZLoss,
-    expertAuxiliary: average(({ logits, chosen }) => binaryCrossEntropy(logits, cast(chosen, logits.dtype))),
+    expertAuxiliary: over(({ logits, chosen }) => binaryCrossEntropy(logits, cast(chosen, logits.dtype))),
     ...(experts.predictor && {
-      expertPredictor: average(({ predictorLogits: logits, chosen }) =>
+      expertPredictor: over(({ predictorLogits: logits, chosen }) =>
         binaryCrossEntropy(logits!, cast(chosen, logits!.dtype)),
       ),
     }),

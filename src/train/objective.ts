@@ -3,6 +3,7 @@ import type { ModelConfig } from "../model/config.ts";
 import type { RoutedLayer } from "../model/mixtureOfDepths.ts";
 import type { TransformerParameters } from "../model/parameters.ts";
 import { type TrainingInputs, trainingForward } from "../model/transformer.ts";
+import { average } from "./average.ts";
 import { binaryCrossEntropy } from "./binaryCrossEntropy.ts";
 import { type ExpertObjective, expertObjective, expertStatistics, weightedExperts } from "./expertObjective.ts";
 
@@ -77,12 +78,6 @@ function routingObjective(routed: readonly RoutedLayer[], lm: Tensor, { routing 
   if (routing.predictor !== null) total = add(total, predictor);
   return { total, lm, auxiliary, predictor, zLoss, ...statistics };
 }
-
-const average = (scalars: readonly Tensor[]): Tensor =>
-  mul(
-    scalars.reduce((a, b) => add(a, b)),
-    1 / scalars.length,
-  );
 
 function layerStatistics({ routerWeights: r, routedThrough, predictorLogits = r }: RoutedLayer): Tensor {
   const positive = (x: Tensor) => cast(greater(x, 0), x.dtype);

@@ -94,11 +94,10 @@ const runView = (run: RunResult): StudyRunView => ({
 });
 
 function claimView(claim: Claim): StudyClaimView {
-  const { kind, candidate, other, budget, relative, verdict, notes } = claim;
-  const { measure, paper } = CLAIM_WORDS[kind];
+  const { kind, candidate, other, budget, relative, paper, verdict, notes } = claim;
   return {
-    ...{ budget, paper, verdict, notes },
-    measure: measure(candidate, other),
+    ...{ budget, paper: paper?.words ?? "not given", verdict, notes },
+    measure: CLAIM_WORDS[kind].measure(candidate, other),
     value: estimateText(claim),
     relative: relativeText(relative),
   };

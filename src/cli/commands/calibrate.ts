@@ -34,7 +34,7 @@ export const calibrate = defineCommand({
   async run({ args: [dir], options: given, output }) {
     const saved = openModel(dir!, given.checkpoint, output);
     const { model, parameters, step } = saved;
-    if (derived(model).nRouted === 0) throw new Error(`calibrate: ${dir} must have routed layers, got a dense model`);
+    if (derived(model).nRouted === 0) throw new Error(`calibrate: ${dir} must have routed layers, got none`);
     const rule = chooseRule<CausalRule>(saved, given.rule);
     const { windows, close } = await validationText(saved, output, given.maxTokens);
     const runtime = await makeRuntime(given);

@@ -42,11 +42,12 @@ export const studyRun = defineCommand({
     const stop = stopOnSignal(() => output.note("\nfinishing the steps under way; Ctrl-C again ends at once"));
     try {
       const workers = Math.min(left.length, given.workers ?? Math.max(1, Math.floor(availableParallelism() / threads)));
-      const ids = only === undefined ? {} : { only };
       await runStudy({
-        ...{ paths, workers, threads, retryFailed, cacheDir: CACHE_DIR, signal: stop.signal },
+        ...{ paths, workers, threads, cacheDir: CACHE_DIR, signal: stop.signal },
         onEvent: (event) => progress.show(event),
-        ...ids,
+        ...(only !== undefined && { only }),
+        // Those that fail from now on are left.
+        ...(retryFailed && { retryBefore: new Date().toISOString() }),
       });
     } finally {
       stop.release();

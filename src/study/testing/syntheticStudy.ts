@@ -9,12 +9,14 @@ interface SyntheticFamily {
   readonly cost: number;
   /** On the term of the parameters: they are worth less. */
   readonly penalty: number;
+  /** What the paper's claims are matched by. */
+  readonly model?: Record<string, unknown>;
 }
 
 export const FAMILIES: Readonly<Record<string, SyntheticFamily>> = {
   vanilla: { cost: 1, penalty: 1 },
-  mod: { cost: 0.55, penalty: 1.06 },
-  random: { cost: 0.55, penalty: 1.3 },
+  mod: { cost: 0.55, penalty: 1.06, model: { pattern: ["dense", "mod"], routing: { kind: "learned" } } },
+  random: { cost: 0.55, penalty: 1.3, model: { pattern: ["dense", "mod"], routing: { kind: "random" } } },
 };
 
 /** loss = E + A / N^alpha + B / D^beta, D = C / (6 · cost · N) tokens: exponents of Hoffmann et al. (2022), at the scale of small models. */
@@ -43,7 +45,7 @@ export function syntheticStudy(options: SyntheticOptions = {}): Study {
   return studySchema.parse({
     description: "A made-up study.",
     base: { model: {} },
-    families: Object.fromEntries(families.map((family) => [family, {}])),
+    families: Object.fromEntries(families.map((family) => [family, { model: FAMILIES[family]?.model ?? {} }])),
     sizes: Object.fromEntries(sizes.map((parameters) => [sizeName(parameters), { parameters }])),
     learningRate: { peak: 1e-3, atWidth: 128 },
     grid: [{ budgets, families, sizes: sizes.map(sizeName), seeds }],
