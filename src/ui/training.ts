@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { hostname } from "node:os";
+import type { ProcessIdentity } from "../files/processIdentity.ts";
 import { lockOwner } from "../run/lock.ts";
 import type { RunSummary, StartRun } from "./api.ts";
 import { dataInside } from "./dataInside.ts";
@@ -76,21 +78,7 @@ export class Training {
     }
     const owner = lockOwner(this.#dirOf(id));
     if (owner === null) throw new HttpError(409, `${id} is not being trained`);
-    // A lock is a file that anyone may have written: only a process that is known by its start gets a signal.
-    if (owner.startTicks === null && process.platform === "linux") {
-      throw new HttpError(
-        409,
-        `${id} is held by process ${owner.pid}, which did not say when it began; stop it by hand`,
-      );
-    }
-    try {
-      process.kill(owner.pid, "SIGINT");
-    } catch (cause) {
-      throw new HttpError(
-        409,
-        `${id}: process ${owner.pid} on ${owner.host} takes no signal from here (${(cause as Error).message})`,
-      );
-    }
+    signalOwner(id, owner);
   }
 
   /** A list of runs with what is known of their processes: runs on their way, and reasons of failures. */
@@ -142,6 +130,21 @@ export class Training {
     child.on("error", ({ message }) => ended(message));
     // 130: it was asked to stop, and saved.
     child.on("close", (code) => ended(code === 0 || code === 130 ? null : failureIn(started.stderr, code)));
+  }
+}
+
+/** A lock is a file that anyone may have written: only a process of this host that is known by its start gets a signal. */
+function signalOwner(id: string, { pid, host, startTicks }: ProcessIdentity): void {
+  if (host !== hostname()) throw new HttpError(409, `${id} is trained on ${host}; stop it there`);
+  // To the system, 0 and what is negative are groups of processes.
+  if (!Number.isSafeInteger(pid) || pid <= 0) throw new HttpError(409, `${id}: its lock names no process`);
+  if (startTicks === null && process.platform === "linux") {
+    throw new HttpError(409, `${id} is held by process ${pid}, which did not say when it began; stop it by hand`);
+  }
+  try {
+    process.kill(pid, "SIGINT");
+  } catch (cause) {
+    throw new HttpError(409, `${id}: process ${pid} takes no signal from here (${(cause as Error).message})`);
   }
 }
 
