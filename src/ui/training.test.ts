@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import path from "node:path";
 import { afterEach, expect, test } from "vitest";
@@ -38,4 +38,67 @@ test("what a lock of another host, or no process, names gets no signal", () => {
     expect(() => training.stop("held"), String(pid)).toThrow("held: its lock names no process");
   }
   expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
+});
+
+/** A training that counts the signals it gets, and ends a while after. */
+const COUNTING = `
+  const fs = require("node:fs");
+  process.on("SIGINT", () => {
+    fs.appendFileSync("signals", "x");
+    setTimeout(() => process.exit(130), 300);
+  });
+  fs.writeFileSync("ready", "");
+  setInterval(() => {}, 1000);
+`;
+const fileAt = (name: string) => path.join(dir, name);
+const until = async (isSo: () => boolean) => {
+  for (let i = 0; !isSo(); i++) {
+    if (i === 1000) throw new Error("it must come to pass, got nothing within 10 s");
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+};
+const stateIn = (training: Training, id: string) => training.complete([]).find((run) => run.id === id)?.state;
+
+/** The 22nd field; the second, in parentheses, is the program's name. */
+const startTicksOf = (pid: number) =>
+  process.platform === "linux"
+    ? Number(readFileSync(`/proc/${pid}/stat`, "latin1").split(") ")[1]!.split(" ")[19])
+    : null;
+
+test("a run is asked to save once, however often stop is asked for, and whether the server ends too", async () => {
+  const training = trainingWith(COUNTING);
+  training.start({ name: "asked", preset: "tiny-mod" });
+  await until(() => existsSync(fileAt("ready")));
+  training.stop("asked");
+  training.stop("asked");
+  await training.close();
+  expect(readFileSync(fileAt("signals"), "utf8")).toBe("x");
+  expect(stateIn(training, "asked")).toBeUndefined();
+});
+
+test("a run that was started elsewhere is asked once too", async () => {
+  makeRun("elsewhere");
+  for (const name of ["ready", "signals"]) rmSync(fileAt(name), { force: true });
+  const child = spawn(process.execPath, ["-e", COUNTING], { cwd: dir });
+  children.push(child);
+  await until(() => existsSync(fileAt("ready")));
+  lock("elsewhere", { pid: child.pid, host: hostname(), startTicks: startTicksOf(child.pid!), id: "x" });
+  const training = trainingWith("");
+  training.stop("elsewhere");
+  await until(() => existsSync(fileAt("signals")));
+  training.stop("elsewhere");
+  await new Promise((resolve) => child.once("close", resolve));
+  expect(readFileSync(fileAt("signals"), "utf8")).toBe("x");
+});
+
+test("a stop before there is anything to save is no failure; another end by a signal is one", async () => {
+  const training = trainingWith("setInterval(() => {}, 1000)");
+  training.start({ name: "early", preset: "tiny-mod" });
+  training.stop("early");
+  await until(() => training.running === 0);
+  expect(stateIn(training, "early")).toBeUndefined();
+  const killed = trainingWith('process.kill(process.pid, "SIGKILL")');
+  killed.start({ name: "killed", preset: "tiny-mod" });
+  await until(() => killed.running === 0);
+  expect(killed.complete([])[0]).toMatchObject({ state: "damaged", problem: "mod train ended with a signal" });
 });

@@ -21,6 +21,8 @@ const KEPT_ERROR_CHARACTERS = 4000;
 interface Started {
   readonly child: ChildProcess;
   stderr: string;
+  /** Whether it was asked to save and end. Once is all: a second signal ends mod train at once, unsaved. */
+  isAsked: boolean;
 }
 
 /** Training processes: those started from the page, and signals to those that were started elsewhere. */
@@ -29,6 +31,8 @@ export class Training {
   readonly #started = new Map<string, Started>();
   /** Why processes that were started here failed, by run. */
   readonly #failures = new Map<string, string>();
+  /** Processes that were started elsewhere and were asked to end, by run: a second signal would end them unsaved. */
+  readonly #askedElsewhere = new Map<string, string>();
 
   constructor(options: TrainingOptions) {
     this.#options = options;
@@ -73,12 +77,15 @@ export class Training {
   stop(id: string): void {
     const started = this.#started.get(id);
     if (started !== undefined) {
-      started.child.kill("SIGINT");
+      askToEnd(started);
       return;
     }
     const owner = lockOwner(this.#dirOf(id));
     if (owner === null) throw new HttpError(409, `${id} is not being trained`);
+    const asked = `${owner.pid} ${owner.startTicks}`;
+    if (this.#askedElsewhere.get(id) === asked) return;
     signalOwner(id, owner);
+    this.#askedElsewhere.set(id, asked);
   }
 
   /** A list of runs with what is known of their processes: runs on their way, and reasons of failures. */
@@ -100,9 +107,9 @@ export class Training {
 
   /** Asks all processes that were started here to save, and waits for them. */
   async close(): Promise<void> {
-    const children = [...this.#started.values()].map(({ child }) => child);
-    const ended = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
-    for (const child of children) child.kill("SIGINT");
+    const all = [...this.#started.values()];
+    const ended = all.map(({ child }) => new Promise((resolve) => child.once("close", resolve)));
+    for (const started of all) askToEnd(started);
     await Promise.all(ended);
   }
 
@@ -117,7 +124,7 @@ export class Training {
     const [program, ...first] = mod as [string, ...string[]];
     // In a process group of its own: Ctrl-C at the terminal is for the server, which asks once; twice would not let them save.
     const child = spawn(program, [...first, ...args], { cwd, detached: true, stdio: ["ignore", "ignore", "pipe"] });
-    const started: Started = { child, stderr: "" };
+    const started: Started = { child, stderr: "", isAsked: false };
     this.#started.set(id, started);
     this.#failures.delete(id);
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
@@ -128,9 +135,18 @@ export class Training {
       if (problem !== null) this.#failures.set(id, problem);
     };
     child.on("error", ({ message }) => ended(message));
-    // 130: it was asked to stop, and saved.
-    child.on("close", (code) => ended(code === 0 || code === 130 ? null : failureIn(started.stderr, code)));
+    child.on("close", (code) => {
+      // 130: it was asked to stop, and saved. A signal ends it where there was nothing to save yet.
+      const isWanted = code === 0 || code === 130 || (code === null && started.isAsked);
+      ended(isWanted ? null : failureIn(started.stderr, code));
+    });
   }
+}
+
+function askToEnd(started: Started): void {
+  if (started.isAsked) return;
+  started.isAsked = true;
+  started.child.kill("SIGINT");
 }
 
 /** A lock is a file that anyone may have written: only a process of this host that is known by its start gets a signal. */
