@@ -3,6 +3,8 @@ import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, write
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PRESETS } from "../src/config/presets.ts";
+import { resolveConfig } from "../src/config/runConfig.ts";
 import type { NewRows, RunSummary, ServerInfo, StudyView } from "../src/ui/api.ts";
 import { decodeTables } from "../src/ui/tableCodec.ts";
 import { mod, modJson, modOk, ROOT, shortTraining, workFolder } from "./support/cli.ts";
@@ -67,6 +69,15 @@ test("lists runs and tells whether the token was brought", async () => {
   expect((await ui.ask("/api/server")).json<ServerInfo>()).toMatchObject({ isAllowed: false, hasStudies: true });
   const headers = { Authorization: `Bearer ${ui.token}` };
   expect((await ui.ask("/api/server", { headers })).json<ServerInfo>().isAllowed).toBe(true);
+});
+
+test("tells of each preset what can be set of it", async () => {
+  const { presets } = (await ui.ask("/api/server")).json<ServerInfo>();
+  expect(presets.map(({ name }) => name)).toEqual(PRESETS.map(({ name }) => name));
+  for (const [i, { name, isRouted, isLearned }] of presets.entries()) {
+    const { kind } = resolveConfig(PRESETS[i]!.config).model.routing;
+    expect([isRouted, isLearned], name).toEqual([kind !== "none", kind === "learned"]);
+  }
 });
 
 describe("hostile requests", () => {

@@ -50,7 +50,10 @@ export interface ModelSummary {
 export interface PresetSummary {
   readonly name: string;
   readonly summary: string;
+  /** Whether it has a capacity. */
   readonly isRouted: boolean;
+  /** Whether its router is learned, with a gate: others route at random. */
+  readonly isLearned: boolean;
 }
 
 export interface ServerInfo {
