@@ -1,5 +1,5 @@
 /** `mod ui` as its page sees it, and as a hostile one does. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -226,6 +226,18 @@ test("events tell new metrics, and miss none when they are taken up again, from 
   });
   expect(rowsOf(third)[0]).toMatchObject({ isReset: false, steps: { columns: { step: [5] } } });
   expect(await other.stop()).toBe(0);
+});
+
+test("events say that the folder of runs is gone", async () => {
+  mkdirSync(file("fleeting"));
+  const own = await startUi(cwd, "fleeting", "--port", "0");
+  rmSync(file("fleeting"), { recursive: true });
+  const events = await readEvents(`http://127.0.0.1:${own.port}/api/events`, (all) => all.length > 0);
+  expect(events[0]).toMatchObject({
+    event: "problem",
+    data: { message: expect.stringMatching(/fleeting must be a folder that can be read, got ENOENT; put it back/) },
+  });
+  expect(await own.stop()).toBe(0);
 });
 
 test("looks into a text as mod inspect does, with weights and logits", async () => {

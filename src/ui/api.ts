@@ -106,6 +106,8 @@ export interface StreamEvents {
   readonly runs: { readonly changed: readonly RunSummary[]; readonly gone: readonly string[]; readonly isAll: boolean };
   /** Metrics of a watched run. */
   readonly rows: NewRows;
+  /** The list of runs cannot be read, and why. When it can again, all runs follow. */
+  readonly problem: { readonly message: string };
 }
 
 export type { InspectedLayer, Inspection as InspectAnswer } from "../sample/inspector.ts";

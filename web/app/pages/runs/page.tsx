@@ -27,6 +27,7 @@ export function RunsPage() {
 
 function LocalRuns() {
   const runs = useStore(live.runs);
+  const problem = useStore(live.problem);
   const info = useAsync(serverInfo, []);
   const [select, setSelect] = useParam("select");
   const [isAsking, setAsking] = useState(false);
@@ -35,10 +36,12 @@ function LocalRuns() {
   const ids = chosen.flatMap(({ id, model }) => (model === null ? [] : [id])).join(",");
   useEffect(() => live.watch(listOf(ids)), [ids]);
   useEffect(() => () => live.watch([]), []);
-  if (runs === null) return <p class="quiet">Reading the runs…</p>;
+  const notice = problem !== null && <Notice kind="problem">{problem}</Notice>;
+  if (runs === null) return notice || <p class="quiet">Reading the runs…</p>;
   const presets = info.state === "done" ? info.value.presets : [];
   return (
     <>
+      {notice}
       {info.state === "done" && !info.value.isAllowed && (
         <Notice>
           This page was opened without its token: it shows, but starts and stops nothing. Open the address that{" "}
