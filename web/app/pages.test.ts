@@ -1,5 +1,5 @@
 /** What the pages work out, without a browser. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PRESETS } from "../../src/config/presets.ts";
 import { resolveConfig } from "../../src/config/runConfig.ts";
 import type { RunSummary } from "../../src/ui/api.ts";
@@ -12,7 +12,7 @@ import { blocksOf, histogramOf, measuresOf } from "./pages/microscope/figures.ts
 import { emptyText, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
 import { arrange } from "./pages/runs/arrange.ts";
 import { PANELS, panelSeries } from "./pages/runs/panels.ts";
-import { TrainingSession } from "./pages/train/session.ts";
+import { keepableStep, TrainingSession } from "./pages/train/session.ts";
 import { trainingRequest } from "./trainingRequest.ts";
 import { scaleSteps, shade } from "./ui/palette.ts";
 import { layOut } from "./ui/routingMapLayout.ts";
@@ -158,12 +158,23 @@ test("speed counts from the first token on; the share counts routed blocks", () 
   expect(shareThrough({ ...text, layers: ["dense"] })).toBeNull();
 });
 
-test("a training's events become its columns and its state", () => {
+/** What the browser's tab is to a session. */
+const tab = new EventTarget();
+beforeAll(() => void vi.stubGlobal("window", tab));
+afterAll(() => void vi.unstubAllGlobals());
+
+/** A session, and what tells it of its training. */
+function openSession(): [session: TrainingSession, tell: (event: TrainingEvent) => void] {
   let tell: (event: TrainingEvent) => void = () => {};
   const session = new TrainingSession((given) => {
     tell = given;
     return { close: () => {} } as Training;
   });
+  return [session, (event) => tell(event)];
+}
+
+test("a training's events become its columns and its state", () => {
+  const [session, tell] = openSession();
   tell({ kind: "preparing", tokens: 12, tokensWanted: 255 });
   tell({ kind: "model", summary: run("x", 1, 1).model!, parameters: 7, textTokens: 9, notes: [] });
   tell({ kind: "start", step: 0, steps: 2, skipped: [] });
@@ -187,6 +198,46 @@ test("a training's events become its columns and its state", () => {
   expect(session.view.value.phase).toBe("running");
   tell({ kind: "failed", step: 1, error: { code: "memory", message: "out of memory" } });
   expect(session.view.value).toMatchObject({ phase: "failed", failure: { message: "out of memory" } });
+});
+
+/** Whether the tab would ask before it is closed. */
+const asksBeforeLeaving = () => {
+  const event = new Event("beforeunload", { cancelable: true });
+  tab.dispatchEvent(event);
+  return event.defaultPrevented;
+};
+
+test("the tab asks before it is closed, until what was trained is kept, whatever page it shows", () => {
+  const [session, tell] = openSession();
+  const asked = [asksBeforeLeaving()];
+  const after = (event: TrainingEvent) => {
+    tell(event);
+    asked.push(asksBeforeLeaving());
+  };
+  after({ kind: "start", step: 4, steps: 9, skipped: [] });
+  tell({ kind: "step", step: 5, losses: { lm: 5 } } as never);
+  tell({ kind: "checkpoint", step: 5, dir: "" });
+  after({ kind: "stopped", step: 6 } as never);
+  session.kept(5);
+  asked.push(asksBeforeLeaving());
+  session.kept(6);
+  asked.push(asksBeforeLeaving());
+  expect(asked).toEqual([true, true, true, true, false]);
+  session.leave();
+});
+
+test("of a training that failed, its last checkpoint can be lost", () => {
+  const [session, tell] = openSession();
+  tell({ kind: "start", step: 0, steps: 9, skipped: [] });
+  tell({ kind: "step", step: 3, losses: { lm: 5 } } as never);
+  const failed = { kind: "failed", step: 3, error: { code: "memory", message: "out of memory" } } as const;
+  tell(failed);
+  expect([keepableStep(session.view.value), asksBeforeLeaving()]).toEqual([0, false]);
+  tell({ kind: "checkpoint", step: 2, dir: "" });
+  tell(failed);
+  expect([keepableStep(session.view.value), asksBeforeLeaving()]).toEqual([2, true]);
+  session.leave();
+  expect(asksBeforeLeaving()).toBe(false);
 });
 
 test("what is asked for becomes a configuration that the schema takes, for every preset of the page", () => {

@@ -1,10 +1,10 @@
 import { useState } from "preact/hooks";
-import type { Training } from "../../engine.ts";
 import { Field, Notice } from "../../ui/controls.tsx";
 import { saveAs } from "./saveAs.ts";
+import { keepableStep, type TrainingSession } from "./session.ts";
 
 interface KeepProps {
-  readonly training: Training;
+  readonly session: TrainingSession;
   /** The name that it is given at first. */
   readonly name: string;
   readonly onSaved: () => void;
@@ -16,13 +16,19 @@ interface Told {
 }
 
 /** Ways to keep what was trained: in the browser, or as a file that goes on elsewhere. */
-export function Keep({ training, name: first, onSaved }: KeepProps) {
+export function Keep({ session, name: first, onSaved }: KeepProps) {
+  const { training } = session;
   const [name, setName] = useState(first);
   const [told, setTold] = useState<Told | null>(null);
   const act = (work: () => Promise<string>) => async () => {
+    // What is kept is of this step or of one after it.
+    const step = keepableStep(session.view.value);
     setTold({ kind: "note", text: "After the step under way…" });
     await work().then(
-      (text) => setTold({ kind: "note", text }),
+      (text) => {
+        session.kept(step);
+        setTold({ kind: "note", text });
+      },
       (error: Error) => setTold({ kind: "problem", text: error.message }),
     );
   };

@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { fullRange, LineChart } from "../../charts/lineChart.tsx";
 import type { Range } from "../../charts/range.ts";
 import type { TextSource, TrainWish } from "../../engine.ts";
@@ -43,14 +43,6 @@ const PHASES: Readonly<Record<SessionView["phase"], string>> = {
 export function Progress({ session, wish, onLeave, onSaved, onAgain }: ProgressProps) {
   const view = useStore(session.view);
   const { phase, words, failure, step, steps, model } = view;
-  const isUnderWay = phase === "preparing" || phase === "running" || phase === "paused";
-  // What was not saved would be gone with the tab.
-  useEffect(() => {
-    if (!isUnderWay) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [isUnderWay]);
   const name = wish.run.kind === "new" ? wish.run.preset : wish.run.name;
   return (
     <section class="panel" aria-labelledby="progress-title">
@@ -71,7 +63,7 @@ export function Progress({ session, wish, onLeave, onSaved, onAgain }: ProgressP
       <Curves session={session} view={view} />
       {view.routing !== null && <Routing view={view} />}
       {model !== null && step > 0 && phase !== "failed" && (
-        <Keep training={session.training} name={wish.run.kind === "new" ? `my-${name}` : name} onSaved={onSaved} />
+        <Keep session={session} name={wish.run.kind === "new" ? `my-${name}` : name} onSaved={onSaved} />
       )}
     </section>
   );
