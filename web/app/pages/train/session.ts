@@ -47,6 +47,8 @@ export class TrainingSession {
   readonly training: Training;
   readonly metrics: RunMetrics = noMetrics();
   readonly view = new Store<SessionView>(START);
+  /** Names in the browser's storage that are this run's: to save under them again replaces no other. */
+  readonly ownNames = new Set<string>();
   #next: SessionView = START;
   #seconds = 0;
   /** Up to which step the run was saved or downloaded, as it was when it began included. */
