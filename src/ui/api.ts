@@ -8,7 +8,7 @@ export interface RunSummary {
   /** Path below the runs folder. */
   readonly id: string;
   readonly state: RunState;
-  /** Why it is damaged, or why the process that was started from the page failed. */
+  /** Why it is damaged, or why the process that was started from the page failed; of one that is starting, what it does. */
   readonly problem: string | null;
   readonly model: ModelSummary | null;
   readonly step: number | null;
@@ -25,7 +25,7 @@ export interface RunSummary {
   readonly accuracy: number | null;
   /** Training loss at even distances, for a sparkline. */
   readonly spark: readonly number[];
-  /** When the metrics or the configuration changed last, milliseconds since 1970. */
+  /** When the metrics or the configuration changed last; without a folder, when it was started or failed. Milliseconds since 1970. */
   readonly changedMs: number;
 }
 

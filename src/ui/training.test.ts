@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import path from "node:path";
 import { afterEach, expect, test } from "vitest";
 import { LOCK_FILE } from "../run/lock.ts";
+import type { RunSummary } from "./api.ts";
 import { RunsFolder } from "./runsFolder.ts";
 import { fileFolder } from "./testing/fileFolder.ts";
 import { Training } from "./training.ts";
@@ -101,4 +102,25 @@ test("a stop before there is anything to save is no failure; another end by a si
   killed.start({ name: "killed", preset: "tiny-mod" });
   await until(() => killed.running === 0);
   expect(killed.complete([])[0]).toMatchObject({ state: "damaged", problem: "mod train ended with a signal" });
+});
+
+test("a failure is told with its time, until the run goes on", async () => {
+  const training = trainingWith('console.error("mod: no memory"); process.exit(1)');
+  const before = Date.now();
+  training.start({ name: "failing", preset: "tiny-mod" });
+  const starting = training.complete([]);
+  expect(starting[0]).toMatchObject({ state: "starting", changedMs: expect.closeTo(before, -3) });
+  await until(() => training.running === 0);
+  const [failed] = training.complete([]);
+  expect(failed).toMatchObject({ state: "damaged", problem: "no memory" });
+  expect(failed!.changedMs).toBeLessThanOrEqual(Date.now());
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  expect(training.complete([])).toEqual([failed]);
+  const run = (changedMs: number, state: RunSummary["state"] = "stopped") =>
+    ({ id: "failing", problem: null, state, changedMs }) as RunSummary;
+  const problemOf = (...args: Parameters<typeof run>) => training.complete([run(...args)])[0]!.problem;
+  expect(problemOf(failed!.changedMs - 1)).toBe("no memory");
+  expect(problemOf(failed!.changedMs - 1, "running")).toBeNull();
+  expect(problemOf(failed!.changedMs - 1, "done")).toBeNull();
+  expect(problemOf(failed!.changedMs + 1)).toBeNull();
 });

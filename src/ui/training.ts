@@ -20,9 +20,17 @@ const KEPT_ERROR_CHARACTERS = 4000;
 
 interface Started {
   readonly child: ChildProcess;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
   stderr: string;
   /** Whether it was asked to save and end. Once is all: a second signal ends mod train at once, unsaved. */
   isAsked: boolean;
+}
+
+interface Failure {
+  readonly problem: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 /** Training processes: those started from the page, and signals to those that were started elsewhere. */
@@ -30,7 +38,7 @@ export class Training {
   readonly #options: TrainingOptions;
   readonly #started = new Map<string, Started>();
   /** Why processes that were started here failed, by run. */
-  readonly #failures = new Map<string, string>();
+  readonly #failures = new Map<string, Failure>();
   /** Processes that were started elsewhere and were asked to end, by run: a second signal would end them unsaved. */
   readonly #askedElsewhere = new Map<string, string>();
 
@@ -92,17 +100,26 @@ export class Training {
   complete(runs: readonly RunSummary[]): RunSummary[] {
     const known = new Set(runs.map(({ id }) => id));
     const onTheirWay = [...this.#started].filter(([id]) => !known.has(id));
-    const failed = [...this.#failures].filter(([id]) => !known.has(id) && !this.#started.has(id));
+    const failed = [...this.#failures].filter(([id]) => !known.has(id));
     return [
-      ...onTheirWay.map(([id, { stderr }]) => summaryWithoutFolder(id, "starting", lastLine(stderr))),
-      ...failed.map(([id, problem]) => summaryWithoutFolder(id, "damaged", problem)),
+      ...onTheirWay.map(([id, { stderr, startedMs }]) =>
+        summaryWithoutFolder(id, "starting", lastLine(stderr), startedMs),
+      ),
+      ...failed.map(([id, { problem, atMs }]) => summaryWithoutFolder(id, "damaged", problem, atMs)),
       ...runs.map((run) => ({
         ...run,
         // Its process gives the lock back before it ends; until then it cannot be resumed.
         state: this.#started.has(run.id) ? ("running" as const) : run.state,
-        problem: run.problem ?? this.#failures.get(run.id) ?? null,
+        problem: run.problem ?? this.#failureOf(run),
       })),
     ];
+  }
+
+  /** A failure is of no interest once the run went on, wherever that was. */
+  #failureOf({ id, state, changedMs }: RunSummary): string | null {
+    const failure = this.#failures.get(id);
+    const isPast = state === "running" || state === "done";
+    return failure === undefined || isPast || changedMs > failure.atMs ? null : failure.problem;
   }
 
   /** Asks all processes that were started here to save, and waits for them. */
@@ -124,7 +141,7 @@ export class Training {
     const [program, ...first] = mod as [string, ...string[]];
     // In a process group of its own: Ctrl-C at the terminal is for the server, which asks once; twice would not let them save.
     const child = spawn(program, [...first, ...args], { cwd, detached: true, stdio: ["ignore", "ignore", "pipe"] });
-    const started: Started = { child, stderr: "", isAsked: false };
+    const started: Started = { child, startedMs: Date.now(), stderr: "", isAsked: false };
     this.#started.set(id, started);
     this.#failures.delete(id);
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
@@ -132,7 +149,7 @@ export class Training {
     });
     const ended = (problem: string | null) => {
       this.#started.delete(id);
-      if (problem !== null) this.#failures.set(id, problem);
+      if (problem !== null) this.#failures.set(id, { problem, atMs: Date.now() });
     };
     child.on("error", ({ message }) => ended(message));
     child.on("close", (code) => {

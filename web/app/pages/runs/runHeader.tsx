@@ -21,7 +21,7 @@ function OneRun({ run }: { run: RunSummary }) {
         <StateMark run={run} />
         <RunActions run={run} />
       </div>
-      {run.problem !== null && <Notice kind="problem">{run.problem}</Notice>}
+      {run.problem !== null && <Notice kind={run.state === "starting" ? "note" : "problem"}>{run.problem}</Notice>}
       {model !== null && (
         <Figures>
           <Figure
