@@ -9,7 +9,7 @@ import type { Inspection, Training, TrainingEvent } from "./engine.ts";
 import { ago, bytes, duration, fixed, percent, short } from "./format.ts";
 import { freeName } from "./freeName.ts";
 import { blocksOf, histogramOf, measuresOf } from "./pages/microscope/figures.ts";
-import { emptyText, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
+import { emptyText, ended, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
 import { arrange } from "./pages/runs/arrange.ts";
 import { PANELS, panelSeries } from "./pages/runs/panels.ts";
 import { keepableStep, TrainingSession } from "./pages/train/session.ts";
@@ -153,9 +153,16 @@ test("speed counts from the first token on; the share counts routed blocks", () 
   const tokens = [token(500, [1]), token(510, []), token(520, [1, 3])];
   expect(tokensPerSecond(tokens)).toBeCloseTo(100, 9);
   expect(tokensPerSecond(tokens.slice(0, 1))).toBeNull();
-  const text = { ...emptyText("", { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never, null), tokens };
+  const model = { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never;
+  const text = { ...emptyText({ title: "", prompt: "", twin: null }, model), tokens };
   expect(shareThrough(text)).toBe(0.5);
   expect(shareThrough({ ...text, layers: ["dense"] })).toBeNull();
+});
+
+test("texts that are not begun when a generation ends are done; those that came keep what came", () => {
+  const text = emptyText({ title: "", prompt: "kings", twin: null }, { summary: { layers: [] } } as never);
+  const came = { ...text, tokens: [], state: "done" } as const;
+  expect(ended([came, text])).toEqual([came, { ...text, state: "done" }]);
 });
 
 /** What the browser's tab is to a session. */

@@ -233,8 +233,31 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
       /^[\d.]+k?/,
     );
     expect(await dense!.locator(".token").first().getAttribute("title")).toMatch(/^4 of 4 blocks/);
+    await page.getByLabel("Prompt").fill("another prompt");
+    expect(await page.locator(".stream .prompt").allTextContents()).toEqual(Array(2).fill("My fellow citizens"));
     await page.getByLabel("Model", { exact: true }).selectOption("plain");
     expect(await page.getByText("Then once more with every block").count()).toBe(0);
+    await leave(visited);
+  });
+
+  test("playground: after Stop no text waits any more", async () => {
+    const visited = await visitWithToken("playground?model=routed&tokens=2000");
+    const { page } = visited;
+    await page.getByRole("button", { name: "Generate" }).click();
+    await page.locator(".stream .token").first().waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await expect
+      .poll(() => page.locator(".stream .panel-head .quiet").allTextContents())
+      .toEqual(["stopped", "stopped"]);
+    await leave(visited);
+  });
+
+  test("a stored run that is not there says so until another model is chosen", async () => {
+    const visited = await visitWithToken("microscope?model=stored:none");
+    const { page } = visited;
+    await page.getByRole("alert").getByText('there must be a run "none" in this browser').waitFor();
+    await page.getByLabel("Model", { exact: true }).selectOption("plain");
+    await expect.poll(() => page.getByRole("alert").count()).toBe(0);
     await leave(visited);
   });
 
