@@ -108,6 +108,10 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     expect([low, high]).toEqual([expect.closeTo(11.875, 1), expect.closeTo(26.375, 1)]);
     await page.keyboard.press("0");
     expect(page.url()).not.toContain("zoom");
+    // Shortcuts are the browser's.
+    await page.keyboard.press("Control+-");
+    await page.keyboard.press("Control++");
+    expect(page.url()).not.toContain("zoom");
     await leave(visited);
   });
 
@@ -182,6 +186,15 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     expect(await page.getByRole("img", { name: /Histogram of \d+ router weights/ }).count()).toBe(1);
     expect(await page.locator(".layer-table tbody tr").count()).toBe(4);
     expect(page.url()).toMatch(/rule=auxiliary/);
+    // A shorter text, in which the token that was pointed at is not.
+    await page.locator(".routing-map").focus();
+    await page.keyboard.press("End");
+    await page.getByLabel("Text", { exact: true }).fill("the");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.getByText("Point at a token, or move with the arrow keys.").waitFor();
+    await page.getByLabel("Text", { exact: true }).fill("the state of our union");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.locator(".spot-layer").waitFor();
     expect(decodeURIComponent(page.url().replaceAll("+", " "))).toContain("text=the state of our union");
     await leave(visited);
   });

@@ -69,6 +69,9 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     for (const loss of [training, validation]) expect(Math.abs(loss - 3.5), String(loss)).toBeLessThan(2.4);
     await page.getByText(`Its routing at step ${STEPS}`).waitFor();
     expect(await page.locator(".routing-map canvas").count()).toBeGreaterThan(0);
+    await page.locator(".routing-map").focus();
+    for (const key of ["ArrowUp", "ArrowUp"]) await page.keyboard.press(key);
+    expect(await page.locator(".spot-layer").textContent()).toMatch(/^Layer 1 \(mod\): (through|around)/);
     expect(await seriousFindings(page)).toEqual([]);
   });
 

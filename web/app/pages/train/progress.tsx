@@ -9,6 +9,7 @@ import { Figure, Figures, Notice } from "../../ui/controls.tsx";
 import { MapLegend } from "../../ui/routingLegend.tsx";
 import { RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { useOneByOne } from "../../ui/useOneByOne.ts";
+import { SpotCard } from "../microscope/spotCard.tsx";
 import { PANELS, panelSeries } from "../runs/panels.ts";
 import { Keep } from "./keep.tsx";
 import { keepableStep, type SessionView, type TrainingSession } from "./session.ts";
@@ -182,6 +183,7 @@ function Routing({ view: { routing } }: { view: SessionView }) {
       </h3>
       <RoutingMap inspection={inspection} value="choice" spot={spot} onSpot={setSpot} />
       <MapLegend value="choice" layers={inspection.layers} />
+      <SpotCard inspection={inspection} spot={spot} />
     </div>
   );
 }
