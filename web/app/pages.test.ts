@@ -17,6 +17,7 @@ import { trainingRequest } from "./trainingRequest.ts";
 import { scaleSteps, shade } from "./ui/palette.ts";
 import { layOut } from "./ui/routingMapLayout.ts";
 import { visible } from "./ui/tokenText.ts";
+import { formatPlace, listOf, listText, parsePlace } from "./url.ts";
 
 const run = (id: string, lossNats: number | null, changedMs: number, family = "mod"): RunSummary => ({
   ...{ id, state: "done", problem: null, step: 1, steps: 1, tokens: 1, flops: 1, lossNats, tokensPerSecond: 1 },
@@ -285,6 +286,14 @@ test("chosen files are a .zip, or a folder whose name is no part of their paths"
   expect(name).toBe("mine");
   expect(from.kind === "files" && [...from.files.keys()]).toEqual(["config.json", "checkpoints/a.json"]);
   await expect(runOfFiles([])).rejects.toThrow("choose a .zip");
+});
+
+test("lists in the address hold any names", () => {
+  for (const names of [[], ["a"], ["a/b", "c"], ["lr=1e-3,wd=0.1", "50%", "%2C", "a%25"]]) {
+    const place = { page: "runs", params: { select: listText(names) } } as const;
+    expect(listOf(parsePlace(formatPlace(place), "home").params.select ?? "")).toEqual(names);
+  }
+  expect(formatPlace({ page: "runs", params: { select: listText(["a", "b/c"]) } })).toBe("#/runs?select=a,b/c");
 });
 
 test("numbers and times as people read them", () => {
