@@ -30,7 +30,7 @@ export interface RunSummary {
 }
 
 export interface ModelSummary {
-  /** `dense`, `mod` or `random`. */
+  /** `dense`, `mod`, `random`, `moe`, `mode` or `mode-integrated`. */
   readonly family: string;
   readonly nLayer: number;
   readonly dModel: number;
@@ -215,7 +215,6 @@ export interface StudyClaimView {
 }
 
 export interface StudyView extends StudySummary {
-  readonly baseline: string | null;
   readonly fits: readonly StudyFitView[];
   readonly claims: readonly StudyClaimView[];
 }

@@ -41,6 +41,14 @@ test("what a lock of another host, or no process, names gets no signal", () => {
   expect(bystander.exitCode ?? bystander.signalCode).toBeNull();
 });
 
+test("beside one run alone none is started, whatever its name", () => {
+  const folder = new RunsFolder(makeRun("alone"));
+  const training = new Training({ folder, mod: ["none"], cwd: dir });
+  expect(() => training.start({ name: "new", preset: "tiny-mod" })).toThrow(
+    "this page shows one run alone; start mod ui on the folder of runs",
+  );
+});
+
 /** A training that counts the signals it gets, and ends a while after. */
 const COUNTING = `
   const fs = require("node:fs");

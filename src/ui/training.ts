@@ -54,6 +54,9 @@ export class Training {
   /** Starts a new run, and gives its id. */
   start(wish: StartRun): string {
     const { folder, cwd } = this.#options;
+    if (!folder.takesNewRuns) {
+      throw new HttpError(409, "this page shows one run alone; start mod ui on the folder of runs");
+    }
     const dir = folder.place(wish.name);
     if (dir === null || this.#started.has(wish.name)) {
       throw new HttpError(

@@ -60,7 +60,7 @@ export function StudyReport({ study }: { study: StudyView }) {
           % interval over seeds; ☆ the best size, where the sizes do not surely bracket a minimum.
         </p>
       </section>
-      <LearningCurves fits={shown} colorOf={colorOf} />
+      <LearningCurves fits={shown} families={families} />
       {study.claims.length > 0 && <ClaimTable claims={study.claims} />}
       <MinimaTable fits={shown} />
       <StudyRunTable fits={shown} />
