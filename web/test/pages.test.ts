@@ -286,6 +286,14 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await page.getByRole("checkbox", { name: "mod", exact: true }).uncheck();
     expect(await points.count()).toBeLessThan(all);
     expect(page.url()).toContain("hide=mod");
+    // A stretch of one budget's curves is none of another's.
+    await page.locator(".chart-plot").first().focus();
+    await page.keyboard.press("+");
+    await expect.poll(() => page.url()).toContain("zoom=");
+    const first = await page.getByLabel("Budget").locator("option").first().getAttribute("value");
+    await page.getByLabel("Budget").selectOption(first);
+    await expect.poll(() => page.url()).toContain("budget=");
+    expect(page.url()).not.toContain("zoom=");
     expect(await page.getByRole("row", { name: /lowest loss: mod − vanilla/ }).count()).toBeGreaterThan(0);
     await leave(visited);
   });
