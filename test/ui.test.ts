@@ -1,8 +1,10 @@
 /** `mod ui` as its page sees it, and as a hostile one does. */
-import { appendFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { PRESETS } from "../src/config/presets.ts";
+import { resolveConfig } from "../src/config/runConfig.ts";
 import type { NewRows, RunSummary, ServerInfo, StudyView } from "../src/ui/api.ts";
 import { decodeTables } from "../src/ui/tableCodec.ts";
 import { mod, modJson, modOk, ROOT, shortTraining, workFolder } from "./support/cli.ts";
@@ -67,6 +69,15 @@ test("lists runs and tells whether the token was brought", async () => {
   expect((await ui.ask("/api/server")).json<ServerInfo>()).toMatchObject({ isAllowed: false, hasStudies: true });
   const headers = { Authorization: `Bearer ${ui.token}` };
   expect((await ui.ask("/api/server", { headers })).json<ServerInfo>().isAllowed).toBe(true);
+});
+
+test("tells of each preset what can be set of it", async () => {
+  const { presets } = (await ui.ask("/api/server")).json<ServerInfo>();
+  expect(presets.map(({ name }) => name)).toEqual(PRESETS.map(({ name }) => name));
+  for (const [i, { name, isRouted, isLearned }] of presets.entries()) {
+    const { kind } = resolveConfig(PRESETS[i]!.config).model.routing;
+    expect([isRouted, isLearned], name).toEqual([kind !== "none", kind === "learned"]);
+  }
 });
 
 describe("hostile requests", () => {
@@ -215,6 +226,18 @@ test("events tell new metrics, and miss none when they are taken up again, from 
   });
   expect(rowsOf(third)[0]).toMatchObject({ isReset: false, steps: { columns: { step: [5] } } });
   expect(await other.stop()).toBe(0);
+});
+
+test("events say that the folder of runs is gone", async () => {
+  mkdirSync(file("fleeting"));
+  const own = await startUi(cwd, "fleeting", "--port", "0");
+  rmSync(file("fleeting"), { recursive: true });
+  const events = await readEvents(`http://127.0.0.1:${own.port}/api/events`, (all) => all.length > 0);
+  expect(events[0]).toMatchObject({
+    event: "problem",
+    data: { message: expect.stringMatching(/fleeting must be a folder that can be read, got ENOENT; put it back/) },
+  });
+  expect(await own.stop()).toBe(0);
 });
 
 test("looks into a text as mod inspect does, with weights and logits", async () => {

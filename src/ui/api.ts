@@ -8,7 +8,7 @@ export interface RunSummary {
   /** Path below the runs folder. */
   readonly id: string;
   readonly state: RunState;
-  /** Why it is damaged, or why the process that was started from the page failed. */
+  /** Why it is damaged, or why the process that was started from the page failed; of one that is starting, what it does. */
   readonly problem: string | null;
   readonly model: ModelSummary | null;
   readonly step: number | null;
@@ -25,12 +25,12 @@ export interface RunSummary {
   readonly accuracy: number | null;
   /** Training loss at even distances, for a sparkline. */
   readonly spark: readonly number[];
-  /** When the metrics or the configuration changed last, milliseconds since 1970. */
+  /** When the metrics or the configuration changed last; without a folder, when it was started or failed. Milliseconds since 1970. */
   readonly changedMs: number;
 }
 
 export interface ModelSummary {
-  /** `dense`, `mod` or `random`. */
+  /** `dense`, `mod`, `random`, `moe`, `mode` or `mode-integrated`. */
   readonly family: string;
   readonly nLayer: number;
   readonly dModel: number;
@@ -50,7 +50,10 @@ export interface ModelSummary {
 export interface PresetSummary {
   readonly name: string;
   readonly summary: string;
+  /** Whether it has a capacity. */
   readonly isRouted: boolean;
+  /** Whether its router is learned, with a gate: others route at random. */
+  readonly isLearned: boolean;
 }
 
 export interface ServerInfo {
@@ -103,6 +106,8 @@ export interface StreamEvents {
   readonly runs: { readonly changed: readonly RunSummary[]; readonly gone: readonly string[]; readonly isAll: boolean };
   /** Metrics of a watched run. */
   readonly rows: NewRows;
+  /** The list of runs cannot be read, and why. When it can again, all runs follow. */
+  readonly problem: { readonly message: string };
 }
 
 export type { InspectedLayer, Inspection as InspectAnswer } from "../sample/inspector.ts";
@@ -210,7 +215,6 @@ export interface StudyClaimView {
 }
 
 export interface StudyView extends StudySummary {
-  readonly baseline: string | null;
   readonly fits: readonly StudyFitView[];
   readonly claims: readonly StudyClaimView[];
 }

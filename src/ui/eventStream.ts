@@ -27,7 +27,9 @@ export class EventStream {
   readonly #list: () => Promise<readonly RunSummary[]>;
   readonly #cursors: Record<string, Cursor>;
   #known = new Map<string, string>();
+  /** Whether all runs are to be told, not only those that changed. */
   #isFirst = true;
+  #problem: string | null = null;
   #timers: NodeJS.Timeout[] = [];
 
   private constructor(
@@ -59,7 +61,7 @@ export class EventStream {
   }
 
   #start(): void {
-    this.#every(LIST_MS, () => this.#sendList());
+    this.#every(LIST_MS, () => this.#sendList().catch((error: Error) => this.#sendProblem(error.message)));
     this.#every(ROWS_MS, () => this.#sendRows());
     const beat = setInterval(() => this.#response.write(":\n\n"), BEAT_MS);
     this.#timers.push(beat);
@@ -70,7 +72,7 @@ export class EventStream {
     const i = this.#timers.length;
     const turn = async () => {
       const started = performance.now();
-      await work().catch(() => {}); // the folder may be gone for a moment: the next turn looks again
+      await work();
       const wait = Math.max(ms, 9 * (performance.now() - started));
       if (!this.#response.destroyed) this.#timers[i] = setTimeout(turn, wait);
     };
@@ -90,11 +92,20 @@ export class EventStream {
     if (changed.length === 0 && gone.length === 0 && !this.#isFirst) return;
     this.#send("runs", { changed, gone, isAll: this.#isFirst });
     this.#isFirst = false;
+    this.#problem = null;
+  }
+
+  #sendProblem(message: string): void {
+    if (message === this.#problem) return;
+    this.#problem = message;
+    [this.#isFirst, this.#known] = [true, new Map()];
+    this.#send("problem", { message });
   }
 
   async #sendRows(): Promise<void> {
     for (const [id, cursor] of Object.entries(this.#cursors)) {
-      const rows = await this.#reader.rowsSince(id, cursor);
+      // What cannot be read for a moment holds no other run up: the next turn looks again.
+      const rows = await this.#reader.rowsSince(id, cursor).catch(() => null);
       if (rows === null) continue;
       this.#cursors[id] = rows.cursor;
       this.#send("rows", rows);

@@ -5,16 +5,7 @@ import type { MetricsRecord } from "../run/metricsFormat.ts";
 export type Row = Readonly<Record<string, number>>;
 
 /** Fields of a step that are numbers and stand in a row as they are. */
-const PLAIN = [
-  "step",
-  "tokens",
-  "flops",
-  "stepMs",
-  "learningRate",
-  "tokensPerSecond",
-  "gflopsPerSecond",
-  "gradientNorm",
-];
+const PLAIN = ["step", "tokens", "flops", "stepMs", "learningRate", "tokensPerSecond", "gradientNorm"];
 
 /**
  * A step as a row: its plain numbers, `loss.NAME` for each loss, and what its routed layers did, means over them

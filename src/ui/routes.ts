@@ -175,10 +175,10 @@ function decodePart(part: string): string {
 function serverInfo({ request, token, runsName, hasStudies }: Exchange): ServerInfo {
   return {
     ...{ version: packageVersion(), runsFolder: runsName, hasStudies, isAllowed: hasToken(request, token) },
-    presets: PRESETS.map(({ name, summary, config }) => ({
-      ...{ name, summary },
-      isRouted: config.model.routing?.kind !== "none",
-    })),
+    presets: PRESETS.map(({ name, summary, config }) => {
+      const kind = config.model.routing?.kind ?? "none";
+      return { name, summary, isRouted: kind !== "none", isLearned: kind === "learned" };
+    }),
   };
 }
 

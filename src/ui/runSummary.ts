@@ -41,15 +41,16 @@ export function summarise(id: string, dir: string): RunSummary {
   }
 }
 
-/** A run that was asked for, or never got to a folder. */
+/** A run that was asked for, or never got to a folder, and when that was. */
 export const summaryWithoutFolder = (
   id: string,
   state: "starting" | "damaged",
   problem: string | null,
+  changedMs: number,
 ): RunSummary => ({
   ...{ id, state, problem, model: null },
   ...NUMBERS,
-  changedMs: Date.now(),
+  changedMs,
 });
 
 const changeOf = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0;

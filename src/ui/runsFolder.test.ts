@@ -1,9 +1,24 @@
-import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { dataInside } from "./dataInside.ts";
 import { RunsFolder, refuseLinks } from "./runsFolder.ts";
 import { fileFolder } from "./testing/fileFolder.ts";
+
+/** Folders of these names are as those of another user are; permissions would not keep a superuser's tests out. */
+vi.mock(import("node:fs"), async (original) => {
+  const fs = await original();
+  const refusing = (work: (...args: never[]) => unknown, names: RegExp) =>
+    ((file: string, ...rest: never[]) => {
+      if (names.test(file)) throw Object.assign(new Error(`EACCES: permission denied, ${file}`), { code: "EACCES" });
+      return work(file as never, ...rest);
+    }) as never;
+  return {
+    ...fs,
+    readdirSync: refusing(fs.readdirSync, /unlistable$/),
+    lstatSync: refusing(fs.lstatSync, /unreachable\/./),
+  };
+});
 
 const dir = fileFolder();
 const root = path.join(dir, "runs");
@@ -28,6 +43,18 @@ const folder = new RunsFolder(root);
 
 test("lists the runs of all levels, and none that a link leads to", () => {
   expect(folder.ids()).toEqual(["first", "group/inner", "group/ünder score"]);
+});
+
+test("what may not be read is left out; the folder itself must be there", () => {
+  const some = path.join(dir, "some");
+  for (const name of ["first", "unreachable"]) makeRun("some", name);
+  mkdirSync(path.join(some, "unlistable"));
+  const shown = new RunsFolder(some);
+  expect(shown.ids()).toEqual(["first"]);
+  expect(shown.resolve("unreachable")).toBeNull();
+  expect(shown.resolve("unreachable/inner")).toBeNull();
+  rmSync(some, { recursive: true });
+  expect(() => shown.ids()).toThrow(/some must be a folder that can be read, got ENOENT; put it back/);
 });
 
 test("resolves the ids that it lists", () => {

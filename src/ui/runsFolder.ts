@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, realpathSync, statSync } from "node:fs";
+import { type Dirent, lstatSync, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import path from "node:path";
 
 /** How deep run folders are looked for: `runs/ID` of a study is one level down. */
@@ -32,7 +32,11 @@ export class RunsFolder {
     return this.#only === null;
   }
 
-  /** Ids of all runs, in the order of their names. */
+  /**
+   * Ids of all runs, in the order of their names. What cannot be read below the folder is left out.
+   *
+   * @throws where the folder itself cannot be read
+   */
   ids(): string[] {
     return this.#only === null ? [...runsBelow(this.root, "", DEPTH)] : [this.#only];
   }
@@ -44,7 +48,7 @@ export class RunsFolder {
     for (const part of id.split("/")) {
       if (part === "" || part === "." || part === ".." || /[\\\0]/.test(part)) return null;
       dir = path.join(dir, part);
-      if (!lstatSync(dir, { throwIfNoEntry: false })?.isDirectory()) return null;
+      if (!entryAt(dir)?.isDirectory()) return null;
     }
     return isRun(dir) ? dir : null;
   }
@@ -62,7 +66,16 @@ export function isRun(dir: string): boolean {
   return isPlainFile(path.join(dir, "config.json")) && isPlainFile(path.join(dir, "tokenizer.json"));
 }
 
-export const isPlainFile = (file: string): boolean => lstatSync(file, { throwIfNoEntry: false })?.isFile() === true;
+export const isPlainFile = (file: string): boolean => entryAt(file)?.isFile() === true;
+
+/** What is at a path, links not followed; what may not be looked at is as if it were not there. */
+function entryAt(file: string): Stats | undefined {
+  try {
+    return lstatSync(file, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
+  }
+}
 
 /** Throws where something in a folder, at any depth, is a link: what is opened as a run must lie in it. */
 export function refuseLinks(dir: string, where: string): void {
@@ -75,12 +88,24 @@ export function refuseLinks(dir: string, where: string): void {
 }
 
 function* runsBelow(dir: string, prefix: string, depth: number): Generator<string> {
-  const entries = readdirSync(dir, { withFileTypes: true }).filter(
+  const entries = entriesOf(dir, prefix === "").filter(
     (entry) => entry.isDirectory() && !entry.name.startsWith(".") && !LEFT_OUT.has(entry.name),
   );
   for (const { name } of entries.sort((a, b) => (a.name < b.name ? -1 : 1))) {
     const inner = path.join(dir, name);
     if (isRun(inner)) yield `${prefix}${name}`;
     else if (depth > 1) yield* runsBelow(inner, `${prefix}${name}/`, depth - 1);
+  }
+}
+
+function entriesOf(dir: string, isRoot: boolean): Dirent[] {
+  try {
+    return readdirSync(dir, { withFileTypes: true });
+  } catch (cause) {
+    if (!isRoot) return [];
+    const { code } = cause as NodeJS.ErrnoException;
+    throw new Error(`ui: ${dir} must be a folder that can be read, got ${code}; put it back, or name another`, {
+      cause,
+    });
   }
 }

@@ -15,7 +15,7 @@ test("the view of a study holds its runs and fits as they are", () => {
   const planned = planStudy(study);
   const results = readResults(path.join(dir, "results"), planned);
   const view = studyView(dir);
-  expect(view).toMatchObject({ id: "rate", planned: planned.length, finished: results.length, baseline: null });
+  expect(view).toMatchObject({ id: "rate", planned: planned.length, finished: results.length });
   expect(view.fits.flatMap(({ runs }) => runs.map(({ id, lossNats }) => [id, lossNats])).sort()).toEqual(
     results.map(({ id, lossNats }) => [id, lossNats]).sort(),
   );

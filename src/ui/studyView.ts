@@ -47,7 +47,6 @@ export function studyView(dir: string): StudyView {
   const fits = fitStudy(study, results);
   return {
     ...{ id: path.basename(dir), description: study.description, planned, finished: results.length },
-    baseline: study.compare?.baseline ?? null,
     fits: fits.map(fitView),
     claims: claimsOf(study, fits).map(claimView),
   };

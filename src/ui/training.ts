@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
+import { hostname } from "node:os";
+import type { ProcessIdentity } from "../files/processIdentity.ts";
 import { lockOwner } from "../run/lock.ts";
 import type { RunSummary, StartRun } from "./api.ts";
 import { dataInside } from "./dataInside.ts";
@@ -18,7 +20,17 @@ const KEPT_ERROR_CHARACTERS = 4000;
 
 interface Started {
   readonly child: ChildProcess;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
   stderr: string;
+  /** Whether it was asked to save and end. Once is all: a second signal ends mod train at once, unsaved. */
+  isAsked: boolean;
+}
+
+interface Failure {
+  readonly problem: string;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
 }
 
 /** Training processes: those started from the page, and signals to those that were started elsewhere. */
@@ -26,7 +38,9 @@ export class Training {
   readonly #options: TrainingOptions;
   readonly #started = new Map<string, Started>();
   /** Why processes that were started here failed, by run. */
-  readonly #failures = new Map<string, string>();
+  readonly #failures = new Map<string, Failure>();
+  /** Processes that were started elsewhere and were asked to end, by run: a second signal would end them unsaved. */
+  readonly #askedElsewhere = new Map<string, string>();
 
   constructor(options: TrainingOptions) {
     this.#options = options;
@@ -40,6 +54,9 @@ export class Training {
   /** Starts a new run, and gives its id. */
   start(wish: StartRun): string {
     const { folder, cwd } = this.#options;
+    if (!folder.takesNewRuns) {
+      throw new HttpError(409, "this page shows one run alone; start mod ui on the folder of runs");
+    }
     const dir = folder.place(wish.name);
     if (dir === null || this.#started.has(wish.name)) {
       throw new HttpError(
@@ -71,50 +88,48 @@ export class Training {
   stop(id: string): void {
     const started = this.#started.get(id);
     if (started !== undefined) {
-      started.child.kill("SIGINT");
+      askToEnd(started);
       return;
     }
     const owner = lockOwner(this.#dirOf(id));
     if (owner === null) throw new HttpError(409, `${id} is not being trained`);
-    // A lock is a file that anyone may have written: only a process that is known by its start gets a signal.
-    if (owner.startTicks === null && process.platform === "linux") {
-      throw new HttpError(
-        409,
-        `${id} is held by process ${owner.pid}, which did not say when it began; stop it by hand`,
-      );
-    }
-    try {
-      process.kill(owner.pid, "SIGINT");
-    } catch (cause) {
-      throw new HttpError(
-        409,
-        `${id}: process ${owner.pid} on ${owner.host} takes no signal from here (${(cause as Error).message})`,
-      );
-    }
+    const asked = `${owner.pid} ${owner.startTicks}`;
+    if (this.#askedElsewhere.get(id) === asked) return;
+    signalOwner(id, owner);
+    this.#askedElsewhere.set(id, asked);
   }
 
   /** A list of runs with what is known of their processes: runs on their way, and reasons of failures. */
   complete(runs: readonly RunSummary[]): RunSummary[] {
     const known = new Set(runs.map(({ id }) => id));
     const onTheirWay = [...this.#started].filter(([id]) => !known.has(id));
-    const failed = [...this.#failures].filter(([id]) => !known.has(id) && !this.#started.has(id));
+    const failed = [...this.#failures].filter(([id]) => !known.has(id));
     return [
-      ...onTheirWay.map(([id, { stderr }]) => summaryWithoutFolder(id, "starting", lastLine(stderr))),
-      ...failed.map(([id, problem]) => summaryWithoutFolder(id, "damaged", problem)),
+      ...onTheirWay.map(([id, { stderr, startedMs }]) =>
+        summaryWithoutFolder(id, "starting", lastLine(stderr), startedMs),
+      ),
+      ...failed.map(([id, { problem, atMs }]) => summaryWithoutFolder(id, "damaged", problem, atMs)),
       ...runs.map((run) => ({
         ...run,
         // Its process gives the lock back before it ends; until then it cannot be resumed.
         state: this.#started.has(run.id) ? ("running" as const) : run.state,
-        problem: run.problem ?? this.#failures.get(run.id) ?? null,
+        problem: run.problem ?? this.#failureOf(run),
       })),
     ];
   }
 
+  /** A failure is of no interest once the run went on, wherever that was. */
+  #failureOf({ id, state, changedMs }: RunSummary): string | null {
+    const failure = this.#failures.get(id);
+    const isPast = state === "running" || state === "done";
+    return failure === undefined || isPast || changedMs > failure.atMs ? null : failure.problem;
+  }
+
   /** Asks all processes that were started here to save, and waits for them. */
   async close(): Promise<void> {
-    const children = [...this.#started.values()].map(({ child }) => child);
-    const ended = children.map((child) => new Promise((resolve) => child.once("close", resolve)));
-    for (const child of children) child.kill("SIGINT");
+    const all = [...this.#started.values()];
+    const ended = all.map(({ child }) => new Promise((resolve) => child.once("close", resolve)));
+    for (const started of all) askToEnd(started);
     await Promise.all(ended);
   }
 
@@ -129,7 +144,7 @@ export class Training {
     const [program, ...first] = mod as [string, ...string[]];
     // In a process group of its own: Ctrl-C at the terminal is for the server, which asks once; twice would not let them save.
     const child = spawn(program, [...first, ...args], { cwd, detached: true, stdio: ["ignore", "ignore", "pipe"] });
-    const started: Started = { child, stderr: "" };
+    const started: Started = { child, startedMs: Date.now(), stderr: "", isAsked: false };
     this.#started.set(id, started);
     this.#failures.delete(id);
     child.stderr!.setEncoding("utf8").on("data", (text: string) => {
@@ -137,11 +152,35 @@ export class Training {
     });
     const ended = (problem: string | null) => {
       this.#started.delete(id);
-      if (problem !== null) this.#failures.set(id, problem);
+      if (problem !== null) this.#failures.set(id, { problem, atMs: Date.now() });
     };
     child.on("error", ({ message }) => ended(message));
-    // 130: it was asked to stop, and saved.
-    child.on("close", (code) => ended(code === 0 || code === 130 ? null : failureIn(started.stderr, code)));
+    child.on("close", (code) => {
+      // 130: it was asked to stop, and saved. A signal ends it where there was nothing to save yet.
+      const isWanted = code === 0 || code === 130 || (code === null && started.isAsked);
+      ended(isWanted ? null : failureIn(started.stderr, code));
+    });
+  }
+}
+
+function askToEnd(started: Started): void {
+  if (started.isAsked) return;
+  started.isAsked = true;
+  started.child.kill("SIGINT");
+}
+
+/** A lock is a file that anyone may have written: only a process of this host that is known by its start gets a signal. */
+function signalOwner(id: string, { pid, host, startTicks }: ProcessIdentity): void {
+  if (host !== hostname()) throw new HttpError(409, `${id} is trained on ${host}; stop it there`);
+  // To the system, 0 and what is negative are groups of processes.
+  if (!Number.isSafeInteger(pid) || pid <= 0) throw new HttpError(409, `${id}: its lock names no process`);
+  if (startTicks === null && process.platform === "linux") {
+    throw new HttpError(409, `${id} is held by process ${pid}, which did not say when it began; stop it by hand`);
+  }
+  try {
+    process.kill(pid, "SIGINT");
+  } catch (cause) {
+    throw new HttpError(409, `${id}: process ${pid} takes no signal from here (${(cause as Error).message})`);
   }
 }
 

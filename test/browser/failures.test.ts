@@ -70,6 +70,16 @@ describe.skipIf(!hasChromium())("what a browser lacks, and what is wrong (needs 
       for (const bytes of bad) expect(await call("failsToUnpack", bytes)).toMatchObject({ code: "file" });
     });
 
+    test("a run that finds no room, of which nothing is left", async () => {
+      const page = await open({});
+      const devTools = await page.context().newCDPSession(page);
+      const { origin } = new URL(page.url());
+      await devTools.send("Storage.overrideQuotaForOrigin", { origin, quotaSize: 1 << 20 });
+      const failure = await callPage(page, "failsToSave", "large", 4 << 20);
+      expect(failure).toEqual({ code: "storage", message: expect.stringContaining("delete a run"), left: [] });
+      await page.context().close();
+    });
+
     test("WebGPU that is not there", async () => {
       const bare = await open({ webgpu: false });
       const failure = await callPage(bare, "failsToStart", { provider: "webgpu" });

@@ -1,8 +1,6 @@
 /** Numbers and times as the page writes them. */
 import { shortNumber } from "../../src/render/shortNumber.ts";
 
-export { shortNumber };
-
 const NONE = "–";
 
 export const short = (value: number | null | undefined, digits = 3): string =>

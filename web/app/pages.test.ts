@@ -1,5 +1,5 @@
 /** What the pages work out, without a browser. */
-import { expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { PRESETS } from "../../src/config/presets.ts";
 import { resolveConfig } from "../../src/config/runConfig.ts";
 import type { RunSummary } from "../../src/ui/api.ts";
@@ -9,14 +9,15 @@ import type { Inspection, Training, TrainingEvent } from "./engine.ts";
 import { ago, bytes, duration, fixed, percent, short } from "./format.ts";
 import { freeName } from "./freeName.ts";
 import { blocksOf, histogramOf, measuresOf } from "./pages/microscope/figures.ts";
-import { emptyText, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
+import { emptyText, ended, shareThrough, tokensPerSecond } from "./pages/playground/stream.ts";
 import { arrange } from "./pages/runs/arrange.ts";
 import { PANELS, panelSeries } from "./pages/runs/panels.ts";
-import { TrainingSession } from "./pages/train/session.ts";
+import { keepableStep, TrainingSession } from "./pages/train/session.ts";
 import { trainingRequest } from "./trainingRequest.ts";
 import { scaleSteps, shade } from "./ui/palette.ts";
 import { layOut } from "./ui/routingMapLayout.ts";
 import { visible } from "./ui/tokenText.ts";
+import { formatPlace, listOf, listText, parsePlace } from "./url.ts";
 
 const run = (id: string, lossNats: number | null, changedMs: number, family = "mod"): RunSummary => ({
   ...{ id, state: "done", problem: null, step: 1, steps: 1, tokens: 1, flops: 1, lossNats, tokensPerSecond: 1 },
@@ -53,7 +54,6 @@ test("columns grow, and a column that comes late has gaps before", () => {
   columns.append({ count: 2, columns: { step: [4, 5], late: [null, 8] } });
   expect(Array.from(columns.column("step")!)).toEqual([1, 2, 3, 4, 5]);
   expect(Array.from(columns.column("late")!)).toEqual([Number.NaN, Number.NaN, 7, Number.NaN, 8]);
-  expect(columns.version).toBe(2);
 });
 
 test("one run has all its curves, several have one each", () => {
@@ -153,17 +153,35 @@ test("speed counts from the first token on; the share counts routed blocks", () 
   const tokens = [token(500, [1]), token(510, []), token(520, [1, 3])];
   expect(tokensPerSecond(tokens)).toBeCloseTo(100, 9);
   expect(tokensPerSecond(tokens.slice(0, 1))).toBeNull();
-  const text = { ...emptyText("", { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never, null), tokens };
+  const model = { summary: { layers: ["dense", "mod", "dense", "mod"] } } as never;
+  const text = { ...emptyText({ title: "", prompt: "", twin: null }, model), tokens };
   expect(shareThrough(text)).toBe(0.5);
   expect(shareThrough({ ...text, layers: ["dense"] })).toBeNull();
 });
 
-test("a training's events become its columns and its state", () => {
+test("texts that are not begun when a generation ends are done; those that came keep what came", () => {
+  const text = emptyText({ title: "", prompt: "kings", twin: null }, { summary: { layers: [] } } as never);
+  const came = { ...text, tokens: [], state: "done" } as const;
+  expect(ended([came, text])).toEqual([came, { ...text, state: "done" }]);
+});
+
+/** What the browser's tab is to a session. */
+const tab = new EventTarget();
+beforeAll(() => void vi.stubGlobal("window", tab));
+afterAll(() => void vi.unstubAllGlobals());
+
+/** A session, and what tells it of its training. */
+function openSession(): [session: TrainingSession, tell: (event: TrainingEvent) => void] {
   let tell: (event: TrainingEvent) => void = () => {};
   const session = new TrainingSession((given) => {
     tell = given;
     return { close: () => {} } as Training;
   });
+  return [session, (event) => tell(event)];
+}
+
+test("a training's events become its columns and its state", () => {
+  const [session, tell] = openSession();
   tell({ kind: "preparing", tokens: 12, tokensWanted: 255 });
   tell({ kind: "model", summary: run("x", 1, 1).model!, parameters: 7, textTokens: 9, notes: [] });
   tell({ kind: "start", step: 0, steps: 2, skipped: [] });
@@ -187,6 +205,46 @@ test("a training's events become its columns and its state", () => {
   expect(session.view.value.phase).toBe("running");
   tell({ kind: "failed", step: 1, error: { code: "memory", message: "out of memory" } });
   expect(session.view.value).toMatchObject({ phase: "failed", failure: { message: "out of memory" } });
+});
+
+/** Whether the tab would ask before it is closed. */
+const asksBeforeLeaving = () => {
+  const event = new Event("beforeunload", { cancelable: true });
+  tab.dispatchEvent(event);
+  return event.defaultPrevented;
+};
+
+test("the tab asks before it is closed, until what was trained is kept, whatever page it shows", () => {
+  const [session, tell] = openSession();
+  const asked = [asksBeforeLeaving()];
+  const after = (event: TrainingEvent) => {
+    tell(event);
+    asked.push(asksBeforeLeaving());
+  };
+  after({ kind: "start", step: 4, steps: 9, skipped: [] });
+  tell({ kind: "step", step: 5, losses: { lm: 5 } } as never);
+  tell({ kind: "checkpoint", step: 5, dir: "" });
+  after({ kind: "stopped", step: 6 } as never);
+  session.kept(5);
+  asked.push(asksBeforeLeaving());
+  session.kept(6);
+  asked.push(asksBeforeLeaving());
+  expect(asked).toEqual([true, true, true, true, false]);
+  session.leave();
+});
+
+test("of a training that failed, its last checkpoint can be lost", () => {
+  const [session, tell] = openSession();
+  tell({ kind: "start", step: 0, steps: 9, skipped: [] });
+  tell({ kind: "step", step: 3, losses: { lm: 5 } } as never);
+  const failed = { kind: "failed", step: 3, error: { code: "memory", message: "out of memory" } } as const;
+  tell(failed);
+  expect([keepableStep(session.view.value), asksBeforeLeaving()]).toEqual([0, false]);
+  tell({ kind: "checkpoint", step: 2, dir: "" });
+  tell(failed);
+  expect([keepableStep(session.view.value), asksBeforeLeaving()]).toEqual([2, true]);
+  session.leave();
+  expect(asksBeforeLeaving()).toBe(false);
 });
 
 test("what is asked for becomes a configuration that the schema takes, for every preset of the page", () => {
@@ -227,6 +285,14 @@ test("chosen files are a .zip, or a folder whose name is no part of their paths"
   expect(name).toBe("mine");
   expect(from.kind === "files" && [...from.files.keys()]).toEqual(["config.json", "checkpoints/a.json"]);
   await expect(runOfFiles([])).rejects.toThrow("choose a .zip");
+});
+
+test("lists in the address hold any names", () => {
+  for (const names of [[], ["a"], ["a/b", "c"], ["lr=1e-3,wd=0.1", "50%", "%2C", "a%25"]]) {
+    const place = { page: "runs", params: { select: listText(names) } } as const;
+    expect(listOf(parsePlace(formatPlace(place), "home").params.select ?? "")).toEqual(names);
+  }
+  expect(formatPlace({ page: "runs", params: { select: listText(["a", "b/c"]) } })).toBe("#/runs?select=a,b/c");
 });
 
 test("numbers and times as people read them", () => {

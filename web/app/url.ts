@@ -71,5 +71,9 @@ export function useChoice<T extends string>(name: string, choices: readonly T[])
   return [choices.find((choice) => choice === value) ?? choices[0]!, set];
 }
 
-/** A list, apart by commas. */
-export const listOf = (value: string): string[] => (value === "" ? [] : value.split(","));
+/** A list as a setting holds it: apart by commas, which are escaped where a part of it has them itself. */
+export const listText = (parts: readonly string[]): string =>
+  parts.map((part) => part.replaceAll("%", "%25").replaceAll(",", "%2C")).join(",");
+
+export const listOf = (value: string): string[] =>
+  value === "" ? [] : value.split(",").map((part) => part.replaceAll("%2C", ",").replaceAll("%25", "%"));

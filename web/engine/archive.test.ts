@@ -25,6 +25,18 @@ test("files without a common folder keep their paths; folders of their own are n
   expect([...found.keys()]).toEqual(["a.txt", "b/c.txt"]);
 });
 
+test("what macOS adds is left out", () => {
+  const own = Object.fromEntries([...files].map(([path, bytes]) => [`my run/${path}`, bytes]));
+  const added = [
+    "__MACOSX/my run/._config.json",
+    "__MACOSX/._my run",
+    "my run/.DS_Store",
+    "my run/checkpoints/.DS_Store",
+  ];
+  const archive = zipSync({ ...own, ...Object.fromEntries(added.map((path) => [path, strToU8("x")])) });
+  expect(unpack(archive)).toEqual({ name: "my run", files });
+});
+
 describe("what is no archive of a run is refused in words", () => {
   const good = pack("run", files);
   test.each<[string, Uint8Array, RegExp]>([

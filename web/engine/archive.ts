@@ -19,7 +19,7 @@ export function pack(name: string, files: RunFiles): Uint8Array<ArrayBuffer> {
  * @throws where the bytes are no .zip, or a path leads out of the folder
  */
 export function unpack(archive: Uint8Array): { readonly name: string | null; readonly files: RunFiles } {
-  const entries = Object.entries(unzipped(archive)).filter(([path]) => !path.endsWith("/"));
+  const entries = Object.entries(unzipped(archive)).filter(([path]) => !path.endsWith("/") && !isOfFinder(path));
   if (entries.length === 0) throw new EngineError("file", "archive: a .zip must hold files, got none; choose another");
   for (const [path] of entries) checkPath(path);
   const roots = new Set(entries.map(([path]) => path.split("/")[0]!));
@@ -28,6 +28,9 @@ export function unpack(archive: Uint8Array): { readonly name: string | null; rea
   const inside = (path: string) => (root === null ? path : path.slice(root.length + 1));
   return { name: root, files: new Map(entries.map(([path, bytes]) => [inside(path), bytes])) };
 }
+
+/** What macOS adds of its own, beside the folder and in it. */
+const isOfFinder = (path: string): boolean => path.startsWith("__MACOSX/") || path.split("/").at(-1) === ".DS_Store";
 
 function unzipped(archive: Uint8Array): Record<string, Uint8Array> {
   if (strFromU8(archive.subarray(0, 2)) !== "PK") {

@@ -18,23 +18,43 @@ export function saveRun(name: string, files: RunFiles): Promise<void> {
     const version = `version-${Number((await currentVersion(run))?.split("-")[1] ?? 0) + 1}`;
     // What a save that was cut short left.
     await remove(run, version);
-    await writeAll(await run.getDirectoryHandle(version, { create: true }), files);
-    await writeAll(run, new Map([[CURRENT, new TextEncoder().encode(version)]]));
+    try {
+      await writeAll(await run.getDirectoryHandle(version, { create: true }), files);
+      await writeAll(run, new Map([[CURRENT, new TextEncoder().encode(version)]]));
+    } catch (error) {
+      // The room that it took is needed, and no list shows it.
+      await discard(runs, name, version).catch(() => {});
+      throw error;
+    }
     for (const other of await entryNames(run)) if (other !== version && other !== CURRENT) await remove(run, other);
   });
+}
+
+/** Removes a version that is not whole, and the run's folder where there was none before. */
+async function discard(runs: FileSystemDirectoryHandle, name: string, version: string): Promise<void> {
+  const run = await runs.getDirectoryHandle(name);
+  await remove(run, version);
+  if ((await currentVersion(run)) === undefined) await remove(runs, name);
 }
 
 /** All saved runs, the last changed first. */
 export function listRuns(): Promise<StoredRun[]> {
   return storage(undefined, async (runs) => {
     const found: StoredRun[] = [];
-    for (const name of await entryNames(runs)) {
-      const folder = await openVersion(runs, name);
-      if (folder === undefined) continue;
-      found.push({ name, ...(await aboutRun(await filesOf(folder))) });
-    }
+    for (const name of await entryNames(runs)) found.push(...(await listed(runs, name)));
     return found.sort((a, b) => b.modified - a.modified);
   });
+}
+
+/** None where the run is not whole, or was replaced or deleted while it was looked at. */
+async function listed(runs: FileSystemDirectoryHandle, name: string): Promise<StoredRun[]> {
+  try {
+    const folder = await openVersion(runs, name);
+    return folder === undefined ? [] : [{ name, ...(await aboutRun(await filesOf(folder))) }];
+  } catch (error) {
+    if ((error as DOMException).name === "NotFoundError") return [];
+    throw error;
+  }
 }
 
 async function aboutRun(entries: readonly [string, FileSystemFileHandle][]): Promise<Omit<StoredRun, "name">> {
@@ -107,7 +127,8 @@ async function entryNames(folder: FileSystemDirectoryHandle): Promise<string[]> 
 /** The version of a run that is whole. */
 async function currentVersion(run: FileSystemDirectoryHandle): Promise<string | undefined> {
   const file = await run.getFileHandle(CURRENT).catch(() => undefined);
-  return file === undefined ? undefined : (await file.getFile()).text();
+  // Empty where its own writing was cut short.
+  return (file && (await (await file.getFile()).text())) || undefined;
 }
 
 async function openVersion(
@@ -136,8 +157,14 @@ async function writeAll(folder: FileSystemDirectoryHandle, files: RunFiles): Pro
     for (const name of names.slice(0, -1)) place = await place.getDirectoryHandle(name, { create: true });
     const file = await place.getFileHandle(names.at(-1)!, { create: true });
     const writable = await file.createWritable();
-    await writable.write(bytes as Uint8Array<ArrayBuffer>);
-    await writable.close();
+    try {
+      await writable.write(bytes as Uint8Array<ArrayBuffer>);
+      await writable.close();
+    } catch (error) {
+      // Who writes a file keeps it from being removed.
+      await writable.abort().catch(() => {});
+      throw error;
+    }
   }
 }
 

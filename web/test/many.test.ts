@@ -101,4 +101,20 @@ describe.skipIf(!hasChromium())(`many ${NEEDS_CHROMIUM}`, () => {
     check("100,000 steps", await longTasks(page), LONGEST_MS);
     await leave(visited);
   });
+
+  test("an address with more runs than may be compared, and a run whose name has commas", async () => {
+    longRun(path.join(cwd, "source"), path.join(cwd, "runs", "lr=1e-3,wd=50%"), 3);
+    const all = Array.from({ length: 20 }, (_, i) => `run-00${10 + i}`).join(",");
+    const visited = await visit(browser, `http://127.0.0.1:${ui.port}/#/runs?select=${all}&filter=wd`);
+    const { page } = visited;
+    await page.getByRole("heading", { name: "12 runs" }).waitFor({ timeout: 60_000 });
+    await page.locator(".u-over").first().waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
+    await page.getByRole("button", { name: /^lr=1e-3,wd=50% mod/ }).click();
+    await page.reload();
+    await page.getByRole("heading", { name: "lr=1e-3,wd=50%" }).waitFor({ timeout: 60_000 });
+    await page.locator(".u-over").first().waitFor();
+    expect(await page.getByRole("alert").count()).toBe(0);
+    await leave(visited);
+  });
 });

@@ -108,6 +108,10 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     expect([low, high]).toEqual([expect.closeTo(11.875, 1), expect.closeTo(26.375, 1)]);
     await page.keyboard.press("0");
     expect(page.url()).not.toContain("zoom");
+    // Shortcuts are the browser's.
+    await page.keyboard.press("Control+-");
+    await page.keyboard.press("Control++");
+    expect(page.url()).not.toContain("zoom");
     await leave(visited);
   });
 
@@ -182,6 +186,15 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     expect(await page.getByRole("img", { name: /Histogram of \d+ router weights/ }).count()).toBe(1);
     expect(await page.locator(".layer-table tbody tr").count()).toBe(4);
     expect(page.url()).toMatch(/rule=auxiliary/);
+    // A shorter text, in which the token that was pointed at is not.
+    await page.locator(".routing-map").focus();
+    await page.keyboard.press("End");
+    await page.getByLabel("Text", { exact: true }).fill("the");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.getByText("Point at a token, or move with the arrow keys.").waitFor();
+    await page.getByLabel("Text", { exact: true }).fill("the state of our union");
+    await page.getByRole("button", { name: "Look", exact: true }).click();
+    await page.locator(".spot-layer").waitFor();
     expect(decodeURIComponent(page.url().replaceAll("+", " "))).toContain("text=the state of our union");
     await leave(visited);
   });
@@ -233,8 +246,31 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
       /^[\d.]+k?/,
     );
     expect(await dense!.locator(".token").first().getAttribute("title")).toMatch(/^4 of 4 blocks/);
+    await page.getByLabel("Prompt").fill("another prompt");
+    expect(await page.locator(".stream .prompt").allTextContents()).toEqual(Array(2).fill("My fellow citizens"));
     await page.getByLabel("Model", { exact: true }).selectOption("plain");
     expect(await page.getByText("Then once more with every block").count()).toBe(0);
+    await leave(visited);
+  });
+
+  test("playground: after Stop no text waits any more", async () => {
+    const visited = await visitWithToken("playground?model=routed&tokens=2000");
+    const { page } = visited;
+    await page.getByRole("button", { name: "Generate" }).click();
+    await page.locator(".stream .token").first().waitFor();
+    await page.getByRole("button", { name: "Stop" }).click();
+    await expect
+      .poll(() => page.locator(".stream .panel-head .quiet").allTextContents())
+      .toEqual(["stopped", "stopped"]);
+    await leave(visited);
+  });
+
+  test("a stored run that is not there says so until another model is chosen", async () => {
+    const visited = await visitWithToken("microscope?model=stored:none");
+    const { page } = visited;
+    await page.getByRole("alert").getByText('there must be a run "none" in this browser').waitFor();
+    await page.getByLabel("Model", { exact: true }).selectOption("plain");
+    await expect.poll(() => page.getByRole("alert").count()).toBe(0);
     await leave(visited);
   });
 
@@ -250,6 +286,14 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await page.getByRole("checkbox", { name: "mod", exact: true }).uncheck();
     expect(await points.count()).toBeLessThan(all);
     expect(page.url()).toContain("hide=mod");
+    // A stretch of one budget's curves is none of another's.
+    await page.locator(".chart-plot").first().focus();
+    await page.keyboard.press("+");
+    await expect.poll(() => page.url()).toContain("zoom=");
+    const first = await page.getByLabel("Budget").locator("option").first().getAttribute("value");
+    await page.getByLabel("Budget").selectOption(first);
+    await expect.poll(() => page.url()).toContain("budget=");
+    expect(page.url()).not.toContain("zoom=");
     expect(await page.getByRole("row", { name: /lowest loss: mod − vanilla/ }).count()).toBeGreaterThan(0);
     await leave(visited);
   });

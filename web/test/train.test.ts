@@ -69,6 +69,9 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     for (const loss of [training, validation]) expect(Math.abs(loss - 3.5), String(loss)).toBeLessThan(2.4);
     await page.getByText(`Its routing at step ${STEPS}`).waitFor();
     expect(await page.locator(".routing-map canvas").count()).toBeGreaterThan(0);
+    await page.locator(".routing-map").focus();
+    for (const key of ["ArrowUp", "ArrowUp"]) await page.keyboard.press(key);
+    expect(await page.locator(".spot-layer").textContent()).toMatch(/^Layer 1 \(mod\): (through|around)/);
     expect(await seriousFindings(page)).toEqual([]);
   });
 
@@ -83,6 +86,11 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await page.getByRole("button", { name: "Pause" }).click();
     await page.locator(".state.is-paused").waitFor();
     const paused = await figure("step");
+    expect(await page.getByLabel("Name").inputValue()).toBe("my-tiny-mod");
+    await page.getByLabel("Name").fill("no/folder");
+    await page.getByRole("button", { name: "Save in this browser" }).click();
+    expect(await page.getByLabel("Name").evaluate((input: HTMLInputElement) => input.validity.valid)).toBe(false);
+    expect(await page.locator(".keep .notice").count()).toBe(0);
     await page.getByLabel("Name").fill("kept");
     await page.getByRole("button", { name: "Save in this browser" }).click();
     await page.getByText("Saved in this browser as kept.").waitFor();
@@ -171,6 +179,18 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await page.getByRole("button", { name: "Go on with this text" }).click();
     await page.locator(".state.is-running").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
+    await page.locator(".state.is-stopped").waitFor();
+    // Its own name is saved under again without a question, that of another run is not.
+    await page.getByRole("button", { name: "Save in this browser" }).click();
+    await page.getByText("Saved in this browser as bare.").waitFor();
+    const asked = page.waitForEvent("dialog");
+    await page.getByLabel("Name").fill("kept");
+    const saving = page.getByRole("button", { name: "Save in this browser" }).click();
+    const dialog = await asked;
+    expect(dialog.message()).toBe("Replace kept, another run that this browser keeps?");
+    await dialog.dismiss();
+    await saving;
+    await expect.poll(() => page.locator(".keep .notice").count()).toBe(0);
     await page.getByRole("button", { name: "Train another" }).click();
   });
 

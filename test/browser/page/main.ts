@@ -174,6 +174,24 @@ const failsToUnpack = (archive: string) =>
     }
   });
 
+/** What is wrong with a run of so many bytes, and what is left of it in the browser's storage. */
+async function failsToSave(name: string, bytes: number) {
+  const engine = await Engine.start();
+  const files = new Map([
+    ...["config.json", "tokenizer.json"].map((file) => [file, new TextEncoder().encode("{}")] as const),
+    ["checkpoints/weights.safetensors", new Uint8Array(bytes)] as const,
+  ]);
+  try {
+    const { code, message } = await failure(() => engine.runs.save(name, { kind: "files", files }));
+    const runs = await (await navigator.storage.getDirectory()).getDirectoryHandle("mod-runs");
+    const left: string[] = [];
+    for await (const entry of runs.keys()) left.push(entry);
+    return { code, message, left };
+  } finally {
+    engine.close();
+  }
+}
+
 /** A model of a training under way, and the run that goes on from the browser's storage. */
 async function chain(call: Extract<TrainCall["run"], { kind: "new" }>) {
   const engine = await Engine.start({ threads: 1 });
@@ -213,7 +231,7 @@ async function trainingOf(engine: Engine, request: TrainingRequest, step: number
 
 const api = {
   ...{ ensureIsolated, train, chain, keep, generate, inspect, twins, leaveEarly },
-  ...{ failsToStart, failsToTrain, failsToLoad, failsToUnpack },
+  ...{ failsToStart, failsToTrain, failsToLoad, failsToSave, failsToUnpack },
 };
 export type PageApi = typeof api;
 Object.assign(globalThis, { api });

@@ -3,6 +3,7 @@ import uPlot from "uplot";
 import "uplot/dist/uPlot.min.css";
 import { short } from "../format.ts";
 import { useLook } from "../theme.ts";
+import { isShortcut } from "../ui/shortcut.ts";
 import { decimate } from "./decimate.ts";
 import { movedRange, type Range } from "./range.ts";
 
@@ -174,6 +175,7 @@ function zoomToSelection(chart: uPlot, latest: { readonly current: LineChartProp
 }
 
 function moveByKey(event: KeyboardEvent, full: Range, shown: Range | null, onRange: LineChartProps["onRange"]): void {
+  if (isShortcut(event)) return;
   const next = movedRange(event.key, full, shown);
   if (next === undefined) return;
   event.preventDefault();

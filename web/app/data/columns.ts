@@ -3,8 +3,6 @@ import type { Cursor, Rows } from "../../../src/ui/api.ts";
 /** Columns that grow at their end. The arrays have room to spare: `count` says how much of them is there. */
 export class GrowingColumns {
   count: number;
-  /** Changes with every growth: what was worked out of the columns holds for one version. */
-  version = 0;
   readonly #columns: Map<string, Float64Array>;
 
   constructor(count = 0, columns: Readonly<Record<string, ArrayLike<number>>> = {}) {
@@ -31,7 +29,6 @@ export class GrowingColumns {
       this.#columns.set(name, roomy);
     }
     this.count = total;
-    this.version++;
   }
 }
 

@@ -19,6 +19,8 @@ const RETRY_MS = 1500;
 
 class Live {
   readonly runs = new Store<readonly RunSummary[] | null>(null);
+  /** Why the server cannot list the runs. */
+  readonly problem = new Store<string | null>(null);
   readonly connection = new Store<Connection>("connecting");
   readonly watched = new Store<ReadonlyMap<string, Watched>>(new Map());
   #source: EventSource | undefined;
@@ -38,19 +40,21 @@ class Live {
 
   /** Everything that is missing is fetched, then followed. */
   async #load(ids: readonly string[]): Promise<void> {
-    if (ids.length === 0) return;
-    await Promise.all(ids.map((id) => this.#loadRun(id)));
-    this.#connect();
+    const areLoaded = await Promise.all(ids.map((id) => this.#loadRun(id)));
+    // Where nothing came there is no more to follow than before; a new connection would only tell all runs again.
+    if (areLoaded.includes(true)) this.#connect();
   }
 
-  async #loadRun(id: string): Promise<void> {
+  async #loadRun(id: string): Promise<boolean> {
     try {
       const bytes = await (await ask(runPath(id, "metrics"))).arrayBuffer();
       const { meta, tables } = decodeTables<{ readonly cursor: Cursor }>(bytes);
       const table = (name: string) => new GrowingColumns(tables[name]!.count, tables[name]!.columns);
       this.#put(id, { steps: table("steps"), evaluations: table("evaluations"), cursor: meta.cursor }, null);
+      return true;
     } catch (error) {
       this.#put(id, null, (error as Error).message);
+      return false;
     }
   }
 
@@ -66,6 +70,7 @@ class Live {
     this.#source = source;
     source.addEventListener("open", () => this.connection.set("open"));
     source.addEventListener("runs", (event) => this.#takeRuns(JSON.parse(event.data)));
+    source.addEventListener("problem", (event) => this.problem.set(JSON.parse(event.data).message));
     source.addEventListener("rows", (event) => this.#takeRows(JSON.parse(event.data)));
     source.addEventListener("error", () => {
       this.connection.set("lost");
@@ -86,6 +91,7 @@ class Live {
     const runs = new Map(left.map((run) => [run.id, run]));
     for (const run of changed) runs.set(run.id, run);
     this.runs.set([...runs.values()]);
+    this.problem.set(null);
     this.#loadWhatCameBack();
   }
 

@@ -63,6 +63,8 @@ function useStoredModel(id: string, tell: (problem: string | null) => void): Ope
   const [model, setModel] = useState<OpenModel | null>(null);
   useEffect(() => {
     setModel(null);
+    // What was wrong with another model says nothing of this one.
+    tell(null);
     if (!id.startsWith(STORED)) return;
     let isCurrent = true;
     let opened: OpenModel | undefined;

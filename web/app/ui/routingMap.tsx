@@ -5,6 +5,7 @@ import type { Inspection } from "../engine.ts";
 import { useLook } from "../theme.ts";
 import { drawLine, largestValue, type MapColors } from "./routingMapDrawing.ts";
 import { type Line, layOut, type MapMetrics } from "./routingMapLayout.ts";
+import { isShortcut } from "./shortcut.ts";
 import { visible } from "./tokenText.ts";
 import { useWidth } from "./useWidth.ts";
 
@@ -66,6 +67,7 @@ export function RoutingMap({ inspection, value, spot, onSpot }: RoutingMapProps)
   );
   const largest = useMemo(() => inspection.layers.map((layer) => largestValue(layer, value)), [inspection, value]);
   const move = (event: KeyboardEvent) => {
+    if (isShortcut(event)) return;
     const next = movedSpot(event.key, spot, inspection);
     if (next === undefined) return;
     event.preventDefault();

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { isShortcut } from "./shortcut.ts";
 
 interface VirtualListProps<T> {
   readonly items: readonly T[];
@@ -75,7 +76,7 @@ function moveFocus(event: KeyboardEvent, frame: HTMLElement, { rowHeight, rows, 
   const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
   const target = event.target as HTMLElement;
   const from = target.closest<HTMLElement>("[data-index]");
-  if (step === 0 || from === null) return;
+  if (step === 0 || from === null || isShortcut(event)) return;
   event.preventDefault();
   const index = (wanted.current?.index ?? Number(from.dataset.index)) + step;
   if (index < 0 || index >= rows) return;

@@ -8,7 +8,9 @@ import { blocksOf } from "./figures.ts";
 
 /** Everything about the token under the pointer or the cursor. */
 export function SpotCard({ inspection, spot }: { inspection: Inspection; spot: Spot | null }) {
-  if (spot === null) return <p class="spot-card is-empty">Point at a token, or move with the arrow keys.</p>;
+  // A text that came after may be shorter than the one that was pointed at.
+  if (spot === null || spot.token >= inspection.tokens.length)
+    return <p class="spot-card is-empty">Point at a token, or move with the arrow keys.</p>;
   const { token } = spot;
   const { tokens, layers, lossNats, entropyNats } = inspection;
   const layer = layers.find(({ index }) => index === spot.layer);

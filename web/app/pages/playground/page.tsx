@@ -58,7 +58,7 @@ export function PlaygroundPage() {
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
       <div class={texts.length > 1 ? "streams is-pair" : "streams"}>
         {texts.map((text) => (
-          <StreamedTextView key={text.title} text={text} prompt={prompt} other={texts.find((each) => each !== text)} />
+          <StreamedTextView key={text.title} text={text} other={texts.find((each) => each !== text)} />
         ))}
       </div>
     </>

@@ -10,6 +10,8 @@ export type Twin = "through" | "random";
 
 export interface StreamedText {
   readonly title: string;
+  /** What it goes on from. */
+  readonly prompt: string;
   /** Kind of each layer. */
   readonly layers: readonly string[];
   readonly twin: Twin | null;
@@ -17,17 +19,24 @@ export interface StreamedText {
   readonly state: "waiting" | "coming" | "done";
 }
 
-export const emptyText = (title: string, { summary }: OpenModel, twin: Twin | null): StreamedText => ({
-  ...{ title, twin, layers: twin === "random" ? summary.layers.map(() => "dense") : summary.layers },
+export const emptyText = (
+  wish: Pick<StreamedText, "title" | "prompt" | "twin">,
+  { summary }: OpenModel,
+): StreamedText => ({
+  ...wish,
+  layers: wish.twin === "random" ? summary.layers.map(() => "dense") : summary.layers,
   ...{ tokens: [], state: "waiting" },
 });
+
+/** Texts that will not be begun any more have come to their end. */
+export const ended = (texts: readonly StreamedText[]): StreamedText[] =>
+  texts.map((text) => (text.state === "waiting" ? { ...text, state: "done" } : text));
 
 /** How often the page is drawn while tokens come: hundreds a second need not each be a drawing. */
 const DRAW_MS = 60;
 
 export async function streamText(
   model: OpenModel,
-  prompt: string,
   options: GenerateOptions,
   start: StreamedText,
   put: (text: StreamedText) => void,
@@ -35,7 +44,7 @@ export async function streamText(
   const tokens: GeneratedToken[] = [];
   let drawn = 0;
   try {
-    for await (const token of model.generate(prompt, options)) {
+    for await (const token of model.generate(start.prompt, options)) {
       tokens.push(token);
       if (performance.now() - drawn < DRAW_MS) continue;
       drawn = performance.now();

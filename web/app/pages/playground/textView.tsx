@@ -20,15 +20,14 @@ const TWIN_TEXTS: Readonly<Record<Twin, string>> = {
 
 interface StreamedTextViewProps {
   readonly text: StreamedText;
-  readonly prompt: string;
   /** The text beside it. */
   readonly other: StreamedText | undefined;
 }
 
 /** One text with its speed. */
-export function StreamedTextView({ text, prompt, other }: StreamedTextViewProps) {
+export function StreamedTextView({ text, other }: StreamedTextViewProps) {
   const look = useLook();
-  const { title, layers, tokens, state, twin } = text;
+  const { title, prompt, layers, tokens, state, twin } = text;
   const fewest = layers.filter((kind) => !isRouted(kind)).length;
   const span = layers.length - fewest;
   const finish = tokens.at(-1)?.finish;

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { OpenModel } from "../../engine.ts";
 import { isRouted } from "../../ui/layerKinds.ts";
 import type { DrawSettings } from "./settings.tsx";
-import { emptyText, type StreamedText, streamText, type Twin } from "./stream.ts";
+import { emptyText, ended, type StreamedText, streamText, type Twin } from "./stream.ts";
 
 /** One text that is wanted. */
 export interface Wish {
@@ -48,7 +48,7 @@ export function useGeneration() {
     const controller = new AbortController();
     const { signal } = controller;
     leave.current = controller;
-    const empty = wishes.map(({ title, twin }) => emptyText(title, model, twin));
+    const empty = wishes.map(({ title, twin }) => emptyText({ title, prompt, twin }, model));
     setProblem(null);
     setWorking(true);
     setTexts(empty);
@@ -60,11 +60,12 @@ export function useGeneration() {
         if (signal.aborted) break;
         const put = (text: StreamedText) => setTexts((all) => all.map((old, j) => (j === i ? text : old)));
         const options = { ...settings, ...(rule !== undefined && { rule }), signal };
-        await streamText(twin === "random" ? dense : model, prompt, options, empty[i]!, put);
+        await streamText(twin === "random" ? dense : model, options, empty[i]!, put);
       }
     } catch (error) {
       if (!signal.aborted) setProblem((error as Error).message);
     } finally {
+      setTexts(ended);
       setWorking(false);
     }
   };

@@ -28,8 +28,7 @@ export function NewRunDialog({ presets, runs, onClose, onStarted }: NewRunProps)
   useEffect(() => dialog.current!.showModal(), []);
   const set = (key: keyof typeof wish) => (value: string) => setWish((old) => ({ ...old, [key]: value }));
   const preset = presets.find(({ name }) => name === wish.preset);
-  const isRouted = preset?.isRouted ?? true;
-  const isLearned = wish.preset.endsWith("-mod");
+  const { isRouted = true, isLearned = true } = preset ?? {};
   const submit = async (event: Event) => {
     event.preventDefault();
     setProblem(null);

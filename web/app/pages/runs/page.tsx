@@ -5,7 +5,7 @@ import { serverInfo } from "../../data/server.ts";
 import { useAsync } from "../../data/useAsync.ts";
 import { useStore } from "../../store.ts";
 import { Notice } from "../../ui/controls.tsx";
-import { isLocal, listOf, useParam } from "../../url.ts";
+import { isLocal, listOf, listText, useParam } from "../../url.ts";
 import { NewRunDialog } from "./newRun.tsx";
 import { RunCharts } from "./runCharts.tsx";
 import { RunHeader } from "./runHeader.tsx";
@@ -27,18 +27,21 @@ export function RunsPage() {
 
 function LocalRuns() {
   const runs = useStore(live.runs);
+  const problem = useStore(live.problem);
   const info = useAsync(serverInfo, []);
   const [select, setSelect] = useParam("select");
   const [isAsking, setAsking] = useState(false);
   const chosen = selectedRuns(runs ?? [], listOf(select));
   // A run on its way has no metrics to ask for.
-  const ids = chosen.flatMap(({ id, model }) => (model === null ? [] : [id])).join(",");
+  const ids = listText(chosen.flatMap(({ id, model }) => (model === null ? [] : [id])));
   useEffect(() => live.watch(listOf(ids)), [ids]);
   useEffect(() => () => live.watch([]), []);
-  if (runs === null) return <p class="quiet">Reading the runs…</p>;
+  const notice = problem !== null && <Notice kind="problem">{problem}</Notice>;
+  if (runs === null) return notice || <p class="quiet">Reading the runs…</p>;
   const presets = info.state === "done" ? info.value.presets : [];
   return (
     <>
+      {notice}
       {info.state === "done" && !info.value.isAllowed && (
         <Notice>
           This page was opened without its token: it shows, but starts and stops nothing. Open the address that{" "}
@@ -49,7 +52,7 @@ function LocalRuns() {
         <RunList
           runs={runs}
           selected={chosen.map(({ id }) => id)}
-          onSelect={(next) => setSelect(next.slice(-MOST_SELECTED).join(","))}
+          onSelect={(next) => setSelect(listText(next.slice(-MOST_SELECTED)))}
           onNew={() => setAsking(true)}
         />
         <section class="run-detail" aria-label="Selected runs">
@@ -58,15 +61,20 @@ function LocalRuns() {
         </section>
       </div>
       {isAsking && (
-        <NewRunDialog presets={presets} runs={runs} onClose={() => setAsking(false)} onStarted={setSelect} />
+        <NewRunDialog
+          presets={presets}
+          runs={runs}
+          onClose={() => setAsking(false)}
+          onStarted={(id) => setSelect(listText([id]))}
+        />
       )}
     </>
   );
 }
 
-/** Those that the address names; without any, the one that changed last. */
+/** Those that the address names, as many as may be compared; without any, the one that changed last. */
 function selectedRuns(runs: readonly RunSummary[], ids: readonly string[]): RunSummary[] {
-  const named = ids.flatMap((id) => runs.find((run) => run.id === id) ?? []);
+  const named = [...new Set(ids)].flatMap((id) => runs.find((run) => run.id === id) ?? []).slice(0, MOST_SELECTED);
   if (named.length > 0 || runs.length === 0) return named;
   return [runs.reduce((a, b) => (b.changedMs > a.changedMs ? b : a))];
 }

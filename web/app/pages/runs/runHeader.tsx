@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { RunSummary } from "../../../../src/ui/api.ts";
 import { resumeRun, stopRun } from "../../data/server.ts";
 import { fixed, percent, short } from "../../format.ts";
@@ -21,7 +21,7 @@ function OneRun({ run }: { run: RunSummary }) {
         <StateMark run={run} />
         <RunActions run={run} />
       </div>
-      {run.problem !== null && <Notice kind="problem">{run.problem}</Notice>}
+      {run.problem !== null && <Notice kind={run.state === "starting" ? "note" : "problem"}>{run.problem}</Notice>}
       {model !== null && (
         <Figures>
           <Figure
@@ -53,25 +53,33 @@ function OneRun({ run }: { run: RunSummary }) {
 
 function RunActions({ run }: { run: RunSummary }) {
   const [problem, setProblem] = useState<string | null>(null);
-  const [isAsked, setAsked] = useState(false);
-  const act = async (work: (id: string) => Promise<unknown>) => {
-    setAsked(true);
+  const [asked, setAsked] = useState<"stop" | "resume" | null>(null);
+  const isAtWork = run.state === "running" || run.state === "starting";
+  // What was asked for has come to pass.
+  useEffect(() => setAsked(null), [isAtWork]);
+  const act = async (what: "stop" | "resume") => {
+    setAsked(what);
     setProblem(null);
-    await work(run.id).catch((error: Error) => setProblem(error.message));
-    // The list tells what came of it; a process needs a moment.
-    setTimeout(() => setAsked(false), 3000);
+    try {
+      await (what === "stop" ? stopRun : resumeRun)(run.id);
+    } catch (error) {
+      setAsked(null);
+      setProblem((error as Error).message);
+    }
+    // A start that fails at once may change nothing that the list tells; a stop takes as long as its step.
+    setTimeout(() => setAsked((now) => (now === "resume" ? null : now)), 3000);
   };
   const canResume = run.state === "stopped" || run.state === "new";
   return (
     <div class="actions">
-      {(run.state === "running" || run.state === "starting") && (
-        <button type="button" class="button" disabled={isAsked} onClick={() => act(stopRun)}>
-          {isAsked ? "Saving…" : "Stop and save"}
+      {isAtWork && (
+        <button type="button" class="button" disabled={asked !== null} onClick={() => act("stop")}>
+          {asked !== null ? "Saving…" : "Stop and save"}
         </button>
       )}
       {canResume && (
-        <button type="button" class="button" disabled={isAsked} onClick={() => act(resumeRun)}>
-          {isAsked ? "Starting…" : "Resume"}
+        <button type="button" class="button" disabled={asked !== null} onClick={() => act("resume")}>
+          {asked !== null ? "Starting…" : "Resume"}
         </button>
       )}
       {run.model !== null && run.step !== null && (

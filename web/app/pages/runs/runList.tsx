@@ -116,10 +116,13 @@ function aboutOf({ model, step, steps, problem }: RunSummary): string {
 
 /** The state in a word; a dot beside it, for the eye that runs down the list. */
 export function StateMark({ run }: { run: RunSummary }) {
-  const when = run.state === "running" || run.state === "starting" ? "" : ` · ${ago(run.changedMs)}`;
+  const isStarting = run.state === "starting";
+  const when = run.state === "running" || isStarting ? "" : ` · ${ago(run.changedMs)}`;
+  // What a run that starts tells is what it does.
+  const hasFailed = run.problem !== null && run.state !== "damaged" && !isStarting;
   return (
-    <span class={`state is-${run.problem !== null && run.state !== "damaged" ? "damaged" : run.state}`}>
-      {run.problem !== null && run.state !== "damaged" ? "failed" : run.state}
+    <span class={`state is-${hasFailed ? "damaged" : run.state}`}>
+      {hasFailed ? "failed" : run.state}
       <span class="state-when">{when}</span>
     </span>
   );

@@ -3,8 +3,9 @@ import type { StudyFitView, StudyRunView } from "../../../../src/ui/api.ts";
 import { LineChart, type Series } from "../../charts/lineChart.tsx";
 import { formatRange, parseRange, type Range } from "../../charts/range.ts";
 import { short } from "../../format.ts";
+import { useLook } from "../../theme.ts";
 import { Segmented, SelectField } from "../../ui/controls.tsx";
-import { seriesDash } from "../../ui/palette.ts";
+import { seriesColor, seriesDash } from "../../ui/palette.ts";
 import { useChoice, useParam } from "../../url.ts";
 
 const AXES = ["flops", "step", "seconds"] as const;
@@ -14,11 +15,13 @@ const LEFT_OUT = 0.05;
 
 interface LearningCurvesProps {
   readonly fits: readonly StudyFitView[];
-  readonly colorOf: (family: string) => string;
+  /** All of the study, in its order: a family looks the same whichever others are shown. */
+  readonly families: readonly string[];
 }
 
 /** Training loss of each family's best run at a budget. */
-export function LearningCurves({ fits, colorOf }: LearningCurvesProps) {
+export function LearningCurves({ fits, families }: LearningCurvesProps) {
+  const look = useLook();
   const [axis, setAxis] = useChoice("curve", AXES);
   const [zoom, setZoom] = useParam("zoom");
   const budgets = [...new Set(fits.map(({ budget }) => budget))];
@@ -29,22 +32,21 @@ export function LearningCurves({ fits, colorOf }: LearningCurvesProps) {
     .map((fit) => ({ family: fit.family, run: bestOf(fit.runs) }));
   const series = useMemo(
     () =>
-      best.map(
-        ({ family, run }, i): Series => ({
-          ...curveOf(run, axis),
-          name: `${family} ${run.size}`,
-          color: colorOf(family),
-          dash: seriesDash(i),
-        }),
-      ),
-    [fits.length, budget, axis, ...best.map(({ family }) => colorOf(family))],
+      best.map(({ family, run }): Series => {
+        const index = families.indexOf(family);
+        const name = `${family} ${run.size}`;
+        return { ...curveOf(run, axis), name, color: seriesColor(index, look), dash: seriesDash(index) };
+      }),
+    [budget, axis, look, best.map(({ run }) => run.id).join(" ")],
   );
   if (budget === undefined) return null;
-  // Another axis has other numbers: a stretch of the old one means nothing there.
-  const choose = (next: (typeof AXES)[number]) => {
-    setZoom("");
-    setAxis(next);
-  };
+  // Another axis or budget has other numbers: a stretch of the old one means nothing there.
+  const choose =
+    <T,>(set: (value: T) => void) =>
+    (next: T) => {
+      setZoom("");
+      set(next);
+    };
   const show = (range: Range | null) => setZoom(formatRange(range));
   return (
     <section class="panel" aria-labelledby="curves-title">
@@ -54,9 +56,15 @@ export function LearningCurves({ fits, colorOf }: LearningCurvesProps) {
           label="Budget"
           value={String(budget)}
           options={budgets.map((each) => ({ value: String(each), text: `${short(each)} FLOPs` }))}
-          onChange={setBudget}
+          onChange={choose(setBudget)}
         />
-        <Segmented label="Against" choices={AXES} value={axis} text={(each) => AXIS_TEXTS[each]} onChange={choose} />
+        <Segmented
+          label="Against"
+          choices={AXES}
+          value={axis}
+          text={(each) => AXIS_TEXTS[each]}
+          onChange={choose(setAxis)}
+        />
       </div>
       <LineChart
         title="Training loss, nats a token"

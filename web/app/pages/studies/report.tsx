@@ -4,7 +4,7 @@ import { short } from "../../format.ts";
 import { useLook } from "../../theme.ts";
 import { Segmented } from "../../ui/controls.tsx";
 import { seriesColor } from "../../ui/palette.ts";
-import { listOf, useChoice, useParam } from "../../url.ts";
+import { listOf, listText, useChoice, useParam } from "../../url.ts";
 import { IsoFlopChart } from "./isoFlopChart.tsx";
 import { LearningCurves } from "./learningCurves.tsx";
 import { ClaimTable, StudyRunTable, Table } from "./tables.tsx";
@@ -21,7 +21,7 @@ export function StudyReport({ study }: { study: StudyView }) {
   const isShown = (family: string) => !listOf(hidden).includes(family);
   const toggle = (family: string) => {
     const now = listOf(hidden);
-    setHidden((isShown(family) ? [...now, family] : now.filter((each) => each !== family)).join(","));
+    setHidden(listText(isShown(family) ? [...now, family] : now.filter((each) => each !== family)));
   };
   const colorOf = (family: string) => seriesColor(families.indexOf(family), look);
   const shown = study.fits.filter(({ family, runs }) => runs.length > 0 && isShown(family));
@@ -60,7 +60,7 @@ export function StudyReport({ study }: { study: StudyView }) {
           % interval over seeds; ☆ the best size, where the sizes do not surely bracket a minimum.
         </p>
       </section>
-      <LearningCurves fits={shown} colorOf={colorOf} />
+      <LearningCurves fits={shown} families={families} />
       {study.claims.length > 0 && <ClaimTable claims={study.claims} />}
       <MinimaTable fits={shown} />
       <StudyRunTable fits={shown} />

@@ -31,13 +31,23 @@ function Workbench({ engine }: { engine: Engine }) {
     underWay = next;
     setCurrent(next);
   };
-  const start = (wish: TrainWish) => change({ session: new TrainingSession((tell) => engine.train(wish, tell)), wish });
+  const start = (wish: TrainWish) => {
+    const session = new TrainingSession((tell) => engine.train(wish, tell));
+    if (wish.run.kind === "resume") session.ownNames.add(wish.run.name);
+    change({ session, wish });
+  };
   return (
     <>
       {current === null ? (
         <TrainForm engine={engine} onStart={start} />
       ) : (
-        <Progress {...current} onLeave={() => change(null)} onSaved={() => setChanges(changes + 1)} onAgain={start} />
+        <Progress
+          {...current}
+          stored={engine.stored}
+          onLeave={() => change(null)}
+          onSaved={() => setChanges(changes + 1)}
+          onAgain={start}
+        />
       )}
       <StoredRunList engine={engine} changes={changes} isBusy={current !== null} onResume={start} />
     </>

@@ -1,7 +1,7 @@
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import { fullRange, LineChart } from "../../charts/lineChart.tsx";
 import type { Range } from "../../charts/range.ts";
-import type { TextSource, TrainWish } from "../../engine.ts";
+import type { StoredRuns, TextSource, TrainWish } from "../../engine.ts";
 import { fixed, percent, short } from "../../format.ts";
 import { useStore } from "../../store.ts";
 import { useLook } from "../../theme.ts";
@@ -9,14 +9,16 @@ import { Figure, Figures, Notice } from "../../ui/controls.tsx";
 import { MapLegend } from "../../ui/routingLegend.tsx";
 import { RoutingMap, type Spot } from "../../ui/routingMap.tsx";
 import { useOneByOne } from "../../ui/useOneByOne.ts";
+import { SpotCard } from "../microscope/spotCard.tsx";
 import { PANELS, panelSeries } from "../runs/panels.ts";
 import { Keep } from "./keep.tsx";
-import type { SessionView, TrainingSession } from "./session.ts";
+import { keepableStep, type SessionView, type TrainingSession } from "./session.ts";
 import { FilesField } from "./textField.tsx";
 
 interface ProgressProps {
   readonly session: TrainingSession;
   readonly wish: TrainWish;
+  readonly stored: StoredRuns;
   readonly onLeave: () => void;
   readonly onSaved: () => void;
   /** Starts in its place. */
@@ -40,17 +42,9 @@ const PHASES: Readonly<Record<SessionView["phase"], string>> = {
 };
 
 /** A training under way: its curves, its routing, and what can be done with it. */
-export function Progress({ session, wish, onLeave, onSaved, onAgain }: ProgressProps) {
+export function Progress({ session, wish, stored, onLeave, onSaved, onAgain }: ProgressProps) {
   const view = useStore(session.view);
   const { phase, words, failure, step, steps, model } = view;
-  const isUnderWay = phase === "preparing" || phase === "running" || phase === "paused";
-  // What was not saved would be gone with the tab.
-  useEffect(() => {
-    if (!isUnderWay) return;
-    const ask = (event: BeforeUnloadEvent) => event.preventDefault();
-    window.addEventListener("beforeunload", ask);
-    return () => window.removeEventListener("beforeunload", ask);
-  }, [isUnderWay]);
   const name = wish.run.kind === "new" ? wish.run.preset : wish.run.name;
   return (
     <section class="panel" aria-labelledby="progress-title">
@@ -70,8 +64,12 @@ export function Progress({ session, wish, onLeave, onSaved, onAgain }: ProgressP
       {steps !== null && <Now session={session} view={view} />}
       <Curves session={session} view={view} />
       {view.routing !== null && <Routing view={view} />}
-      {model !== null && step > 0 && phase !== "failed" && (
-        <Keep training={session.training} name={wish.run.kind === "new" ? `my-${name}` : name} onSaved={onSaved} />
+      {model !== null && keepableStep(view) > 0 && (
+        <Keep
+          {...{ session, stored, onSaved }}
+          name={wish.run.kind === "new" ? `my-${name}` : name}
+          asOf={phase === "failed" ? keepableStep(view) : null}
+        />
       )}
     </section>
   );
@@ -185,6 +183,7 @@ function Routing({ view: { routing } }: { view: SessionView }) {
       </h3>
       <RoutingMap inspection={inspection} value="choice" spot={spot} onSpot={setSpot} />
       <MapLegend value="choice" layers={inspection.layers} />
+      <SpotCard inspection={inspection} spot={spot} />
     </div>
   );
 }

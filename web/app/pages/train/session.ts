@@ -20,6 +20,8 @@ export interface SessionView {
   readonly failure: EngineFailure | null;
   readonly step: number;
   readonly steps: number | null;
+  /** Of the newest checkpoint of this session: all that a training leaves that fails. 0 without one. */
+  readonly checkpointStep: number;
   readonly model: Trained | null;
   readonly routing: { readonly step: number; readonly inspection: Inspection } | null;
   /** Changes when the metrics do. */
@@ -28,8 +30,13 @@ export interface SessionView {
 
 const START: SessionView = {
   ...{ phase: "preparing", words: "Loading ONNX Runtime and the text…", failure: null, step: 0, steps: null },
+  checkpointStep: 0,
   ...{ model: null, routing: null, version: 0 },
 };
+
+/** The step that can be saved; 0 where there is nothing new. */
+export const keepableStep = ({ phase, step, checkpointStep }: SessionView): number =>
+  phase === "failed" ? checkpointStep : step;
 
 /** Steps may come by the hundred a second: the page is drawn less often. */
 const DRAW_MS = 200;
@@ -40,18 +47,39 @@ export class TrainingSession {
   readonly training: Training;
   readonly metrics: RunMetrics = noMetrics();
   readonly view = new Store<SessionView>(START);
+  /** Names in the browser's storage that are this run's: to save under them again replaces no other. */
+  readonly ownNames = new Set<string>();
   #next: SessionView = START;
   #seconds = 0;
+  /** Up to which step the run was saved or downloaded, as it was when it began included. */
+  #keptStep = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(start: (tell: (event: TrainingEvent) => void) => Training) {
     this.training = start((event) => this.#take(event));
+    window.addEventListener("beforeunload", this.#ask);
+  }
+
+  /** It was saved or downloaded, as it was at this step or after it. */
+  kept(step: number): void {
+    this.#keptStep = Math.max(this.#keptStep, step);
   }
 
   /** Ends it: what was not kept is gone. */
   leave(): void {
     this.training.close();
     clearTimeout(this.#timer);
+    window.removeEventListener("beforeunload", this.#ask);
+  }
+
+  /** What was not kept would be gone with the tab, whichever page it shows. */
+  readonly #ask = (event: Event): void => {
+    if (this.#isUnderWay || keepableStep(this.#next) > this.#keptStep) event.preventDefault();
+  };
+
+  get #isUnderWay(): boolean {
+    const { phase } = this.#next;
+    return phase === "preparing" || phase === "running" || phase === "paused";
   }
 
   #take(event: TrainingEvent): void {
@@ -66,12 +94,15 @@ export class TrainingSession {
       case "model":
         return { model: event };
       case "start":
+        this.#keptStep = event.step;
         return { phase: "running", step: event.step, steps: event.steps };
       case "step":
       case "evaluation":
         return { step: event.step, version: this.#next.version + 1 };
       case "routing":
         return { routing: { step: event.step, inspection: event.inspection } };
+      case "checkpoint":
+        return { checkpointStep: event.step };
       case "failed":
         return { phase: "failed", failure: event.error };
       case "paused":

@@ -46,16 +46,18 @@ interface FilesFieldProps {
 /** Files of text, each of them a document. */
 export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
   const [problem, setProblem] = useState<string | null>(null);
+  const [size, setSize] = useState(0);
   const read = async (list: FileList) => {
     setProblem(null);
     try {
-      onChange({ kind: "files", files: await readTexts([...list]) });
+      const chosen = [...list];
+      onChange({ kind: "files", files: await readTexts(chosen) });
+      setSize(sizeOf(chosen));
     } catch (error) {
       onChange({ kind: "files", files: [] });
       setProblem((error as Error).message);
     }
   };
-  const size = files.reduce((sum, { content }) => sum + content.length, 0);
   const hint =
     files.length === 0
       ? "Plain text in UTF-8; several files are several documents."
@@ -79,9 +81,12 @@ export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
   );
 }
 
+/** Bytes */
+const sizeOf = (files: readonly File[]): number => files.reduce((sum, file) => sum + file.size, 0);
+
 /** The texts of files, if they are texts: said here, before anything is prepared. */
 export async function readTexts(files: readonly File[]): Promise<{ name: string; content: string }[]> {
-  const size = files.reduce((sum, file) => sum + file.size, 0);
+  const size = sizeOf(files);
   if (size > MOST_BYTES) {
     throw new Error(
       `files must have at most ${bytes(MOST_BYTES)}, got ${bytes(size)}; leave some out, or use mod train`,
