@@ -76,6 +76,11 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
   });
 
   test("a run is paused, saved, stopped, and downloaded as what mod train --resume goes on with", async () => {
+    // What was not saved is not left without a question.
+    page.once("dialog", (dialog) => void dialog.dismiss());
+    await page.getByRole("button", { name: "Train another" }).click();
+    await page.getByText(`Its routing at step ${STEPS}`).waitFor();
+    page.once("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Train another" }).click();
     await go(`train?steps=${LONG}`);
     await startTraining(page);
@@ -151,8 +156,8 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await page.getByRole("heading", { name: "kept-2" }).waitFor();
     await page.locator(".state.is-running").waitFor();
     await page.getByRole("button", { name: "Stop" }).click();
+    page.on("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Train another" }).click();
-    page.once("dialog", (dialog) => void dialog.accept());
     await taken.getByRole("button", { name: "Delete" }).click();
     await expect.poll(() => taken.count()).toBe(0);
     await takeIn.setInputFiles({ name: "bad.zip", mimeType: "application/zip", buffer: Buffer.from("no archive") });
@@ -160,6 +165,7 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     const other = Buffer.from(zipSync({ "holiday/beach.txt": new TextEncoder().encode("sand") }));
     await takeIn.setInputFiles({ name: "holiday.zip", mimeType: "application/zip", buffer: other });
     await page.getByRole("alert").getByText("config.json").waitFor();
+    page.removeAllListeners("dialog");
   });
 
   test("a run that came without its text is given it", async () => {

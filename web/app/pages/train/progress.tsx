@@ -84,6 +84,9 @@ function Controls({ session, view: { phase }, onLeave }: PartProps & { readonly 
   const { training } = session;
   const [problem, setProblem] = useState<string | null>(null);
   const act = (work: () => Promise<void>) => () => work().catch((error: Error) => setProblem(error.message));
+  const leave = () => {
+    if (!session.hasUnkept || confirm("Leave it, though it was not saved?")) onLeave();
+  };
   const isOver = phase === "done" || phase === "stopped" || phase === "failed";
   const button = (text: string, onClick: () => void, isMain = false) => (
     <button type="button" class={isMain ? "button is-main" : "button"} onClick={onClick}>
@@ -96,7 +99,7 @@ function Controls({ session, view: { phase }, onLeave }: PartProps & { readonly 
       {phase === "paused" && button("Go on", act(training.resume), true)}
       {(phase === "running" || phase === "paused") && button("Stop", act(training.stop))}
       {phase === "preparing" && button("Cancel", onLeave)}
-      {isOver && button("Train another", onLeave)}
+      {isOver && button("Train another", leave)}
       {problem !== null && <Notice kind="problem">{problem}</Notice>}
     </div>
   );

@@ -74,8 +74,13 @@ export class TrainingSession {
 
   /** What was not kept would be gone with the tab, whichever page it shows. */
   readonly #ask = (event: Event): void => {
-    if (this.#isUnderWay || keepableStep(this.#next) > this.#keptStep) event.preventDefault();
+    if (this.#isUnderWay || this.hasUnkept) event.preventDefault();
   };
+
+  /** Whether steps would be lost that could be kept. */
+  get hasUnkept(): boolean {
+    return keepableStep(this.#next) > this.#keptStep;
+  }
 
   get #isUnderWay(): boolean {
     const { phase } = this.#next;
