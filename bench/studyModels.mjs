@@ -8,8 +8,7 @@ import { cpus } from "node:os";
 import path from "node:path";
 import { parseArgs } from "node:util";
 import { median } from "../dist/bench/statistics.js";
-import { nodeRuntime, Trainer, TrainingState } from "../dist/index.js";
-import { openSavedModel } from "../dist/run/savedModel.js";
+import { nodeRuntime, openSavedModel, Trainer, TrainingState } from "../dist/index.js";
 import { chooseRule } from "../dist/sample/chooseRule.js";
 import { Decoder } from "../dist/sample/decoder.js";
 

@@ -36,6 +36,10 @@ test("every question is asked at every budget, and of every control", () => {
   expect(claims).toHaveLength(3 * (CLAIM_KINDS.length + 1));
   expect(new Set(claims.map(({ verdict }) => verdict))).toEqual(new Set(["not measured"]));
   expect(claimsOf({ ...two, compare: undefined }, fitStudy(two, []))).toEqual([]);
+  // What the study has no runs for is no question.
+  const withoutRandom = { ...two, grid: two.grid.map((block) => ({ ...block, families: ["vanilla", "mod"] })) };
+  const asked = claimsOf(withoutRandom, fitStudy(withoutRandom, []));
+  expect(asked.map(({ other }) => other)).not.toContain("random");
 });
 
 test("without noise the numbers are those of the bowls", () => {

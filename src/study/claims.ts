@@ -104,31 +104,30 @@ const COMPARISONS: Readonly<Record<Exclude<ClaimKind, "causal">, Comparison>> = 
   },
 };
 
-/** The table of claims: for each candidate of `study.compare` every kind at every budget. Empty if the study compares nothing. */
+/**
+ * The table of claims: for each candidate of `study.compare` every kind at every budget that the study has both families at. Empty if
+ * it compares nothing.
+ */
 export function claimsOf(study: Study, fits: readonly FamilyFit[]): Claim[] {
   if (study.compare === undefined) return [];
   const { baseline, candidates, controls } = study.compare;
   const budgets = [...new Set(fits.map(({ budget }) => budget))];
-  const fitOf = (family: string, budget: number): FamilyFit =>
-    fits.find((fit) => fit.family === family && fit.budget === budget) ?? nothing(family, budget);
-  const others = (kind: ClaimKind) => (kind === "control" ? controls : [baseline]);
+  const fitOf = (family: string, budget: number) => fits.find((fit) => fit.family === family && fit.budget === budget);
+  const others = (kind: ClaimKind, family: string) =>
+    kind === "control" ? controls : [kind === "causal" ? family : baseline];
   return candidates.flatMap((family) =>
     CLAIM_KINDS.flatMap((kind) =>
-      others(kind).flatMap((name) =>
-        budgets.map((budget) => {
-          const pair = { candidate: fitOf(family, budget), other: fitOf(name, budget) };
+      others(kind, family).flatMap((name) =>
+        budgets.flatMap((budget) => {
+          const [candidate, other] = [fitOf(family, budget), fitOf(name, budget)];
+          if (candidate === undefined || other === undefined) return [];
           const paper = paperClaim(study, kind, family, name);
-          return kind === "causal" ? causalClaim(pair.candidate, paper) : compare(kind, pair, paper);
+          return [kind === "causal" ? causalClaim(candidate, paper) : compare(kind, { candidate, other }, paper)];
         }),
       ),
     ),
   );
 }
-
-const nothing = (family: string, budget: number): FamilyFit => ({
-  ...{ family, budget, sizes: [], planned: 0 },
-  ...{ minimum: null, draws: null, intervals: null },
-});
 
 function compare(kind: Exclude<ClaimKind, "causal">, pair: Pair, paper: PaperClaim | null): Claim {
   const comparison = COMPARISONS[kind];
@@ -173,7 +172,7 @@ const isJudgedByTopk = (cell: Cell): boolean => runsOf(cell).some(({ rule }) => 
 function notesOf(fit: FamilyFit): string[] {
   const { family, sizes, planned, minimum, intervals } = fit;
   const done = runsOf(fit).length;
-  const notes = done < planned || planned === 0 ? [`${family}: ${done} of ${planned} runs`] : [];
+  const notes = done < planned ? [`${family}: ${done} of ${planned} runs`] : [];
   if (minimum === null) notes.push(`${family}: a minimum takes three sizes, there are ${sizes.length}`);
   else if (!minimum.bracketed)
     notes.push(`${family}: minimum not bracketed, its best size ${bestOf(sizes).size} stands in`);

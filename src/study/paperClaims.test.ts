@@ -19,7 +19,7 @@ const study = studySchema.parse({
   },
   sizes: { small: {} },
   learningRate: { peak: 1e-3, atWidth: 64 },
-  grid: [{ budgets: [1e13], families: ["vanilla"], sizes: ["small"] }],
+  grid: [{ budgets: [1e13], families: ["vanilla", "mod", "moe"], sizes: ["small"] }],
   compare: { baseline: "moe", candidates: ["mod"], controls: ["vanilla"] },
 });
 
@@ -54,7 +54,7 @@ test("causal rules are about the candidate alone", () => {
 
 test("a comparison that the paper does not make is shown, not judged", () => {
   const claims = claimsOf(study, fitStudy(study, []));
-  expect(claims.filter(({ kind }) => kind !== "causal").map(({ paper }) => paper)).toEqual(
-    Array(claims.length - 1).fill(null),
-  );
+  const others = claims.filter(({ kind }) => kind !== "causal");
+  expect(others.length).toBeGreaterThan(0);
+  for (const { paper } of others) expect(paper).toBeNull();
 });
