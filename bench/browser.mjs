@@ -1,8 +1,10 @@
 /**
  * Training steps in a browser, on WebAssembly: this package, dense and Mixture-of-Depths, and the dense model in jax-js and
  * TensorFlow.js, where those are installed (`npm ci --prefix bench/peers/browser`). Engines take turns; prints one JSON document.
+ * The engines decode and decode-mod sample instead, a token a step.
  *
  *     node bench/browser.mjs [--shape small] [--threads 2] [--steps 5] [--rounds 3] [--engines ours,ours-mod,jax-js,tfjs]
+ *     node bench/browser.mjs --shape 8x256 --threads 1 --steps 150 --engines decode,decode-mod
  *     node bench/browser.mjs --check      # losses of all engines on a tiny model must agree
  */
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -34,11 +36,16 @@ const SHAPES = {
 };
 const MOD = { pattern: ["dense", "mod"], routing: { kind: "learned" } };
 
+/** Browsers compile WebAssembly well only once it has run for a while. */
+const DECODING = { tokensAStep: 1, warm: 400 };
+
 const here = import.meta.dirname;
 const peers = path.join(here, "peers/browser");
 const ENGINES = {
   ours: { script: path.join(here, "browser/ours.ts"), needs: undefined, change: {} },
   "ours-mod": { script: path.join(here, "browser/ours.ts"), needs: undefined, change: MOD },
+  decode: { script: path.join(here, "browser/decode.ts"), needs: undefined, change: {}, ...DECODING },
+  "decode-mod": { script: path.join(here, "browser/decode.ts"), needs: undefined, change: MOD, ...DECODING },
   "jax-js": { script: path.join(peers, "jaxStep.ts"), needs: "@jax-js/jax", change: {} },
   tfjs: { script: path.join(peers, "tfjsStep.ts"), needs: "@tensorflow/tfjs-backend-wasm", change: {} },
 };
@@ -133,7 +140,7 @@ async function measure(browser, address, name, { batchSize, model }, run) {
 /** Losses of the engines, which must be those of the first. */
 async function check(browser, address) {
   const run = { threads: Number(values.threads), warm: 0, steps: 4 };
-  const dense = engines.filter((name) => ENGINES[name].change !== MOD);
+  const dense = engines.filter((name) => ENGINES[name].change !== MOD && ENGINES[name].tokensAStep === undefined);
   const losses = {};
   for (const name of dense) losses[name] = (await measure(browser, address, name, SHAPES.tiny, run)).losses;
   const expected = losses[dense[0]];
@@ -147,18 +154,19 @@ async function check(browser, address) {
 
 async function time(browser, address) {
   const shape = SHAPES[values.shape];
-  const run = { threads: Number(values.threads), warm: 2, steps: Number(values.steps) };
+  const run = { threads: Number(values.threads), steps: Number(values.steps) };
   const rows = engines.map((engine) => ({ engine, stepMs: [] }));
   for (let round = 0; round < Number(values.rounds); round++) {
     for (const row of rows) {
-      const { version, threads, losses, stepMs } = await measure(browser, address, row.engine, shape, run);
+      const warm = ENGINES[row.engine].warm ?? 2;
+      const { version, threads, losses, stepMs } = await measure(browser, address, row.engine, shape, { ...run, warm });
       Object.assign(row, { version, threads, losses: [losses[0], losses.at(-1)] });
       row.stepMs.push(...stepMs);
     }
   }
-  const tokens = shape.batchSize * shape.model.seqLen;
   return rows.map(({ stepMs, ...row }) => {
     const middle = median(stepMs);
+    const tokens = ENGINES[row.engine].tokensAStep ?? shape.batchSize * shape.model.seqLen;
     return { ...row, stepMs: { median: middle, min: Math.min(...stepMs) }, tokensPerSecond: (1000 * tokens) / middle };
   });
 }
