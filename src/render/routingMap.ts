@@ -46,6 +46,15 @@ export function routedCounts(map: RoutingMap): number[] {
   return map.tokens.map((_, i) => routing.filter(({ routedThrough }) => routedThrough[i]).length);
 }
 
+/** What kinds of cells a map has: what its legend must explain. */
+export function cellKinds({ layers }: RoutingMap): { routed: boolean; dense: boolean; experts: boolean } {
+  return {
+    routed: layers.some((layer) => !isDense(layer)),
+    dense: layers.some((layer) => isDense(layer) && layer.experts === undefined),
+    experts: layers.some(({ experts }) => experts !== undefined),
+  };
+}
+
 /** Refuses a map that can't be drawn; `where` opens the error. */
 export function checkRoutingMap(map: RoutingMap, where: string): void {
   if (map.tokens.length === 0) throw new Error(`${where}: a map must have tokens, got none; give it a text`);

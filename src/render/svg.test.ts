@@ -1,10 +1,11 @@
 import { expect, test } from "vitest";
 import { renderRoutingMapSvg } from "./svg.ts";
-import { exampleMap } from "./testing/maps.ts";
+import { exampleMap, expertMap } from "./testing/maps.ts";
 
 const THROUGH = "#2558c9";
 const DENSE = "#c6d2ec";
 const AROUND = "#eceef3";
+const HOLLOW = "#ffffff";
 
 test("one cell per decision, in the colour of the decision", () => {
   const map = exampleMap(4, 40);
@@ -15,6 +16,15 @@ test("one cell per decision, in the colour of the decision", () => {
   expect(cells.get(THROUGH)).toBe(through + 1);
   expect(cells.get(AROUND)).toBe(2 * 40 - through + 1);
   expect(cells.get(DENSE)).toBe(2 * 40 + 1);
+});
+
+test("experts have their numbers, what none computed is hollow, and the legend has what there is", () => {
+  const svg = renderRoutingMapSvg(expertMap());
+  const cells = cellColors(svg);
+  expect([cells.get(THROUGH), cells.get(HOLLOW), cells.get(DENSE), cells.get(AROUND)]).toEqual([4, 2, 5, undefined]);
+  expect([...svg.matchAll(/font-size="[\d.]+">([\d+]+)<\/text>/g)].map(([, text]) => text)).toEqual(["3", "1+4", "0"]);
+  expect(svg).toContain("by none: no-op or dropped");
+  expect(svg).not.toContain("routed");
 });
 
 test("the highest layer is the top row", () => {
@@ -68,7 +78,7 @@ test("too narrow a picture is refused with the width it takes", () => {
 
 function cellColors(svg: string): Map<string, number> {
   const colors = new Map<string, number>();
-  for (const [, fill, cells] of svg.matchAll(/<g fill="([^"]+)">((?:<rect[^>]*>)+)<\/g>/g)) {
+  for (const [, fill, cells] of svg.matchAll(/<g fill="([^"]+)"(?: stroke="[^"]+")?>((?:<rect[^>]*>)+)<\/g>/g)) {
     colors.set(fill!, (colors.get(fill!) ?? 0) + cells!.split("<rect").length - 1);
   }
   return colors;

@@ -1,5 +1,6 @@
 /** A routing map as a self-contained SVG: layers as rows, tokens as columns, in panels that fit the width. */
 import {
+  cellKinds,
   checkRoutingMap,
   expertsText,
   isDense,
@@ -32,10 +33,14 @@ interface Layout {
 
 const SANS = "'DejaVu Sans', 'Segoe UI', 'Helvetica Neue', Arial, sans-serif";
 const MONO = "'DejaVu Sans Mono', Menlo, Consolas, monospace";
+/** Attributes of cells. A token that no expert computes leaves its cell hollow. */
+const LOOK = {
+  through: 'fill="#2558c9"',
+  dense: 'fill="#c6d2ec"',
+  around: 'fill="#eceef3"',
+  unserved: 'fill="#ffffff" stroke="#9fb2dc"',
+};
 const COLOR = {
-  through: "#2558c9",
-  dense: "#c6d2ec",
-  around: "#eceef3",
   ink: "#1c2433",
   quiet: "#69748a",
   faint: "#9aa3b5",
@@ -126,24 +131,25 @@ function rowSvg(layer: RoutingMapLayer, first: number, count: number, y: number)
   const quiet = isDense(layer) && layer.experts === undefined;
   const [weight, tone] = quiet ? ["normal", COLOR.quiet] : ["bold", COLOR.ink];
   const texts = cells.map((_, i) => expertsText(layer, first + i));
-  const fills = cells.map((cell, i) => {
-    if (!cell) return COLOR.around;
-    return quiet || texts[i] === "" ? COLOR.dense : COLOR.through;
+  const looks = cells.map((cell, i) => {
+    if (!cell) return LOOK.around;
+    if (texts[i] === "") return LOOK.unserved;
+    return quiet ? LOOK.dense : LOOK.through;
   });
   return [
     `<g font-size="10.5">`,
     `<text x="${-10}" y="${middle}" text-anchor="end" fill="${COLOR.quiet}">${escapeXml(layer.kind)} <tspan font-size="12" font-weight="${weight}" fill="${tone}">${layer.index}</tspan></text>`,
-    ...[...new Set(fills)].map((fill) => cellsSvg(fills, fill, y)),
+    ...[...new Set(looks)].map((look) => cellsSvg(looks, look, y)),
     expertsSvg(texts, y),
     `<text x="${count * COLUMN + SHARE_WIDTH - 10}" y="${middle}" text-anchor="end" font-size="11" font-weight="${weight}" fill="${tone}">${shareText(layer)}</text>`,
     "</g>",
   ].join("\n");
 }
 
-/** The cells of a row that have one colour. */
-function cellsSvg(fills: readonly string[], fill: string, y: number): string {
-  const rects = fills.flatMap((own, i) => (own === fill ? [cellSvg(i * COLUMN, y)] : []));
-  return `<g fill="${fill}">${rects.join("")}</g>`;
+/** The cells of a row that look alike. */
+function cellsSvg(looks: readonly string[], look: string, y: number): string {
+  const rects = looks.flatMap((own, i) => (own === look ? [cellSvg(i * COLUMN, y)] : []));
+  return `<g ${look}>${rects.join("")}</g>`;
 }
 
 /** Numbers of experts in the cells of the tokens that they computed, small enough for two of them. */
@@ -175,16 +181,14 @@ function ticksSvg(first: number, count: number, y: number): string {
   return `<g font-size="9.5" text-anchor="middle" fill="${COLOR.faint}">${texts.join("")}</g>`;
 }
 
-function legendItems(map: RoutingMap): { fill: string; text: string; width: number }[] {
+function legendItems(map: RoutingMap): { look: string; text: string; width: number }[] {
+  const { routed, dense, experts } = cellKinds(map);
   const items = [
-    { fill: COLOR.through, text: "routed through" },
-    { fill: COLOR.around, text: "routed around" },
-    ...(map.layers.some((layer) => isDense(layer) && layer.experts === undefined)
-      ? [{ fill: COLOR.dense, text: "dense layer: every token" }]
-      : []),
-    ...(map.layers.some(({ experts }) => experts)
-      ? [{ fill: COLOR.dense, text: "by no expert: no-op or dropped" }]
-      : []),
+    ...(routed ? [{ look: LOOK.through, text: "routed through" }] : []),
+    ...(routed ? [{ look: LOOK.around, text: "routed around" }] : []),
+    ...(dense ? [{ look: LOOK.dense, text: "dense layer: every token" }] : []),
+    ...(experts ? [{ look: LOOK.through, text: "by the experts of these numbers" }] : []),
+    ...(experts ? [{ look: LOOK.unserved, text: "by none: no-op or dropped" }] : []),
   ];
   return items.map((item) => ({ ...item, width: 20 + item.text.length * 11 * 0.58 + 20 }));
 }
@@ -196,10 +200,10 @@ function legendWidth(map: RoutingMap): number {
 
 function legendSvg(map: RoutingMap, y: number): string {
   let x = MARGIN;
-  const parts = legendItems(map).map(({ fill, text, width }) => {
+  const parts = legendItems(map).map(({ look, text, width }) => {
     const at = x;
     x += width;
-    return `<g fill="${fill}">${cellSvg(at, y)}</g><text x="${at + 20}" y="${y + 12}">${escapeXml(text)}</text>`;
+    return `<g ${look}>${cellSvg(at, y)}</g><text x="${at + 20}" y="${y + 12}">${escapeXml(text)}</text>`;
   });
   const note = `<text x="${MARGIN}" y="${y + 33}" fill="${COLOR.faint}">${NOTE}</text>`;
   return `<g font-size="11" fill="${COLOR.quiet}">${parts.join("")}${note}</g>`;

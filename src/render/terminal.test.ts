@@ -2,7 +2,7 @@ import { stripVTControlCharacters } from "node:util";
 import { expect, test } from "vitest";
 import type { RoutingMap } from "./routingMap.ts";
 import { renderRoutingMap } from "./terminal.ts";
-import { exampleMap } from "./testing/maps.ts";
+import { exampleMap, expertMap } from "./testing/maps.ts";
 import { displayWidth } from "./tokenText.ts";
 
 const map: RoutingMap = {
@@ -24,6 +24,18 @@ test("the picture, in full", () => {
           The ␣cat ↵ ␣人民 !
 
 ██ routed through   ·· routed around   ░░ dense: every token
+layer 0 at the bottom; %: share of all tokens that a layer computes`,
+  );
+});
+
+test("of experts, in full", () => {
+  expect(renderRoutingMap(expertMap(), { color: false, width: 60 })).toBe(
+    `          tokens 0-3 of 4
+  1 moe | 3 - 1 0   75.0 %
+0 dense | ░ ░ ░ ░  100.0 %
+          a b c d
+
+░░ dense: every token   0 1+2 by these experts, -- by none: no-op or dropped
 layer 0 at the bottom; %: share of all tokens that a layer computes`,
   );
 });

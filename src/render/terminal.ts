@@ -1,6 +1,7 @@
 /** A routing map as text: layers as rows, tokens as columns as wide as their text, in panels that fit the terminal. */
 import pc from "picocolors";
 import {
+  cellKinds,
   checkRoutingMap,
   expertsText,
   isDense,
@@ -30,6 +31,8 @@ interface Ink {
   readonly through: string;
   readonly dense: string;
   readonly around: string;
+  /** Of a layer of experts, where none computed the token. */
+  readonly unserved: string;
   readonly paint: ReturnType<typeof pc.createColors>;
 }
 
@@ -70,7 +73,9 @@ export function renderRoutingMap(map: RoutingMap, { color, width, unicode = true
 
 function inkOf(color: boolean, unicode: boolean): Ink {
   const paint = pc.createColors(color);
-  return unicode ? { through: "█", dense: "░", around: "·", paint } : { through: "#", dense: "=", around: ".", paint };
+  return unicode
+    ? { through: "█", dense: "░", around: "·", unserved: "-", paint }
+    : { through: "#", dense: "=", around: ".", unserved: "-", paint };
 }
 
 function columnsOf(map: RoutingMap, unicode: boolean, maxWidth: number): Column[] {
@@ -106,7 +111,7 @@ function rowText(layer: RoutingMapLayer, label: string, panel: readonly Column[]
     const experts = expertsText(layer, index);
     if (experts !== undefined) {
       const numbers = experts.length > width ? experts.slice(0, width) : experts.padEnd(width, ink.through);
-      return experts === "" ? paint.gray(ink.dense.repeat(width)) : paint.cyan(numbers);
+      return experts === "" ? paint.dim(ink.unserved.repeat(width)) : paint.cyan(numbers);
     }
     return isDense(layer) ? paint.gray(ink.dense.repeat(width)) : paint.cyan(ink.through.repeat(width));
   });
@@ -119,17 +124,15 @@ function rangeText(panel: readonly Column[], total: number): string {
   return `tokens ${panel[0]!.index}-${panel.at(-1)!.index} of ${total}`;
 }
 
-function legend(map: RoutingMap, { through, dense, around, paint }: Ink): string[] {
+function legend(map: RoutingMap, { through, dense, around, unserved, paint }: Ink): string[] {
   const block = (mark: string): string => mark.repeat(2);
+  const { routed, dense: hasDense, experts } = cellKinds(map);
   const parts = [
-    `${paint.cyan(block(through))} routed through`,
-    `${paint.dim(block(around))} routed around`,
-    ...(map.layers.some((layer) => isDense(layer) && layer.experts === undefined)
-      ? [`${paint.gray(block(dense))} dense: every token`]
-      : []),
-    ...(map.layers.some(({ experts }) => experts)
+    ...(routed ? [`${paint.cyan(block(through))} routed through`, `${paint.dim(block(around))} routed around`] : []),
+    ...(hasDense ? [`${paint.gray(block(dense))} dense: every token`] : []),
+    ...(experts
       ? [
-          `${paint.cyan("0")} ${paint.cyan("1+2")} by these experts, ${paint.gray(block(dense))} by none: no-op or dropped`,
+          `${paint.cyan("0")} ${paint.cyan("1+2")} by these experts, ${paint.dim(block(unserved))} by none: no-op or dropped`,
         ]
       : []),
   ];

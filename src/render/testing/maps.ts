@@ -11,6 +11,15 @@ export function exampleMap(nLayer: number, nTokens: number, capacityRatio = 0.12
   return { tokens, layers, title: `Mixture-of-Depths, ${nLayer} layers, capacity ${capacityRatio * 100} %` };
 }
 
+/** A dense layer below one of experts: two tokens by one expert, one by two, one by none. */
+export const expertMap = (): RoutingMap => ({
+  tokens: ["a", "b", "c", "d"],
+  layers: [
+    { index: 0, kind: "dense", routedThrough: [true, true, true, true] },
+    { index: 1, kind: "moe", routedThrough: [true, true, true, true], experts: [[3], [], [1, 4], [0]] },
+  ],
+});
+
 function exampleLayer(index: number, tokens: readonly string[], capacityRatio: number): RoutingMapLayer {
   if (index % 2 === 0) return { index, kind: "dense", routedThrough: tokens.map(() => true) };
   const capacity = Math.max(1, Math.round(capacityRatio * tokens.length));
