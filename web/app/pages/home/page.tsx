@@ -64,9 +64,9 @@ export function HomePage() {
         </p>
         <h2>Is it better?</h2>
         <p>
-          Faster than the dense model of its shape, surely. Better at the same compute for training: that is a question,
-          and <a href={linkTo("studies")}>the studies</a> here ask it without taking the answer for granted. The method
-          is Raposo et al., arXiv 2404.02258.
+          Faster than the dense model of its shape, surely. Better at the same compute for training: a little, and from
+          some size on, say <a href={linkTo("studies")}>the studies</a> here. The method is Raposo et al., arXiv
+          2404.02258.
         </p>
       </section>
       <nav class="ways" aria-label="Where to go on">
