@@ -159,7 +159,7 @@ describe("a rule that the model was not trained for is an error that says so", (
       "neither, none asked for",
       without({ predictor: null, auxiliary: null }),
       undefined,
-      "must be trained with an auxiliary loss or a predictor to decide causally, got neither",
+      "must be trained with an auxiliary loss or a predictor wherever later tokens have a say",
     ],
   ])("%s", async (_, saved, rule, message) => {
     await expect(generateAll(saved, "ab", { tokens: 1, ...(rule && { rule }) })).rejects.toThrow(message);
