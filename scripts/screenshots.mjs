@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // Pictures of the pages of mod ui for README and docs: docs/figures/ui-*.png. Needs Chromium, and npm run build before.
-//     npm run screenshots -- RUNS FIRST EXPERTS [OTHERS] [--review FOLDER]
+//     npm run screenshots -- RUNS FIRST EXPERTS [OTHERS] [--only NAME...] [--review FOLDER]
 // RUNS is a folder of runs; FIRST the run that is looked into and sampled from; EXPERTS one with experts; OTHERS, apart by commas,
 // are compared with FIRST. With --review every page is pictured wide and narrow, light and dark, into another folder.
 import { spawn } from "node:child_process";
@@ -11,7 +11,10 @@ import { chromium } from "playwright-core";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CHROMIUM = process.env.MOD_CHROMIUM ?? "/usr/bin/chromium";
-const { positionals, values } = parseArgs({ allowPositionals: true, options: { review: { type: "string" } } });
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { review: { type: "string" }, only: { type: "string", multiple: true } },
+});
 const [runs, first, experts, others = ""] = positionals;
 if (experts === undefined)
   throw new Error("screenshots: runs are needed: npm run screenshots -- RUNS FIRST EXPERTS [OTHERS] [--review FOLDER]");
@@ -57,7 +60,7 @@ const PICTURES = [
   { name: "studies", place: "studies?study=isoflop", height: 1160 },
 ];
 
-for (const picture of PICTURES) {
+for (const picture of PICTURES.filter(({ name }) => values.only?.includes(name) ?? true)) {
   if (values.review === undefined) {
     await shoot(picture, `${ROOT}docs/figures/ui-${picture.name}.png`);
     continue;
