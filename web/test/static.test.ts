@@ -121,9 +121,10 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
     const visited = await visit(browser, `${address}#/playground`, { serviceWorkers: "block" });
     const { page } = visited;
     await page.getByLabel("Open a folder…").setInputFiles(exported);
+    // There once the folder is open.
+    await page.getByText("Then its dense twin, for its speed").click();
     await page.getByLabel("Tokens", { exact: true }).fill("9");
     await page.getByLabel("Tokens", { exact: true }).blur();
-    await page.getByText("Then its dense twin, for its speed").click();
     await page.getByRole("button", { name: "Generate" }).click();
     await expect.poll(() => page.locator(".stream .token").count(), { timeout: 30_000 }).toBe(9);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
