@@ -1,6 +1,7 @@
 import type { DType, GraphDefinition, OnnxTarget, Shape, Tensor } from "../graph/index.ts";
 import { type CausalRule, causalThreshold } from "../model/causalRule.ts";
-import { derived, type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
+import { derived, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
+import type { LayerKind } from "../model/layerKind.ts";
 import { parameterList } from "../model/parameters.ts";
 import { type EvaluationRule, evaluationRule } from "../model/rules.ts";
 import { isQuantized, QUANTIZATION, type WeightFormat } from "../model/weights.ts";

@@ -1,5 +1,6 @@
-import { derived, isRouted, layerKinds, type ModelConfig } from "../model/config.ts";
+import { derived, layerKinds, type ModelConfig } from "../model/config.ts";
 import { type ExpertsConfig, routesOf, slotsOf } from "../model/expertsConfig.ts";
+import { isRouted } from "../model/layerKind.ts";
 import { type ParameterSpec, parameterList } from "../model/parameters.ts";
 
 /**

@@ -1,13 +1,6 @@
-import {
-  derived,
-  expertLayers,
-  hasExperts,
-  isRouted,
-  type LayerKind,
-  layerKinds,
-  type ModelConfig,
-} from "../model/config.ts";
+import { derived, expertLayers, layerKinds, type ModelConfig } from "../model/config.ts";
 import { routesOf, slotsOf } from "../model/expertsConfig.ts";
+import { hasExperts, isRouted, type LayerKind } from "../model/layerKind.ts";
 
 /** Floating-point operations by component, one multiply-add = 2. */
 export interface FlopCounts {

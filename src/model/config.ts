@@ -1,18 +1,10 @@
 import { z } from "zod";
 import { expertsSchema, routesOf } from "./expertsConfig.ts";
+import { hasExperts, isRouted, LAYER_KINDS, type LayerKind } from "./layerKind.ts";
 
 /** Factor on the router's contribution: `linear` is the paper's equation, `one` leaves the block's output as it is. */
 export const GATES = ["linear", "sigmoid", "tanh", "one"] as const;
 export type Gate = (typeof GATES)[number];
-
-/**
- * - `dense`  attention and MLP of every token
- * - `mod`    the same of the tokens that a router lets through: Mixture-of-Depths
- * - `moe`    attention of every token, experts in place of the MLP; with no-op experts integrated Mixture-of-Depths-and-Experts
- * - `mode`   a routed block with experts in place of its MLP: staged Mixture-of-Depths-and-Experts
- */
-export const LAYER_KINDS = ["dense", "mod", "moe", "mode"] as const;
-export type LayerKind = (typeof LAYER_KINDS)[number];
 
 export const MLP_KINDS = ["squaredRelu", "gelu", "swiglu"] as const;
 export type MlpKind = (typeof MLP_KINDS)[number];
@@ -147,12 +139,6 @@ export type Routing = ModelConfig["routing"];
 /** Kind of each layer: the pattern, repeated and cut at nLayer. */
 export const layerKinds = ({ pattern, nLayer }: Pick<ModelConfig, "pattern" | "nLayer">): LayerKind[] =>
   Array.from({ length: nLayer }, (_, i) => pattern[i % pattern.length]!);
-
-/** Whether a router decides which tokens a layer computes. */
-export const isRouted = (kind: LayerKind): boolean => kind === "mod" || kind === "mode";
-
-/** Whether a layer has experts in place of its MLP. */
-export const hasExperts = (kind: LayerKind): boolean => kind === "moe" || kind === "mode";
 
 const layersWhere = (config: Pick<ModelConfig, "pattern" | "nLayer">, holds: (kind: LayerKind) => boolean): number[] =>
   layerKinds(config).flatMap((kind, i) => (holds(kind) ? [i] : []));

@@ -1,8 +1,9 @@
 import { type Dim, type GraphDefinition, input, type Tensor } from "../graph/index.ts";
 import type { Cache } from "./attention.ts";
 import type { CausalRule } from "./causalRule.ts";
-import { derived, isRouted, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
+import { derived, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
 import { type DecodingResult, type LogitPlaces, prefillForward, stepForward } from "./decodingForward.ts";
+import { isRouted } from "./layerKind.ts";
 import type { TransformerParameters } from "./parameters.ts";
 
 /** Whether a graph under a rule reads noise: random routing draws its router weights, the rule `random` its decisions. */

@@ -1,5 +1,6 @@
-import { expertLayers, isRouted, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
+import { expertLayers, layerKinds, type ModelConfig, routedLayers } from "./config.ts";
 import { type ExpertsConfig, routesOf } from "./expertsConfig.ts";
+import { isRouted } from "./layerKind.ts";
 
 /** How the experts of one layer are used. */
 export interface LayerExperts {

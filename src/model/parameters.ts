@@ -1,7 +1,8 @@
 import type { NamedArray, NamedArrays } from "../notation.ts";
 import { fillNormal, hashText } from "../random.ts";
-import { derived, hasExperts, isRouted, layerKinds, type ModelConfig } from "./config.ts";
+import { derived, layerKinds, type ModelConfig } from "./config.ts";
 import { routesOf } from "./expertsConfig.ts";
+import { hasExperts, isRouted } from "./layerKind.ts";
 
 /** What is known of a parameter before it has values. */
 export class ParameterSpec {

@@ -1,7 +1,8 @@
 import type { Tokenizer } from "../data/tokenizer/tokenizer.ts";
 import { causalFeeds, causalGraph } from "../model/causalGraph.ts";
-import { expertLayers, type LayerKind, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
+import { expertLayers, layerKinds, type ModelConfig, routedLayers } from "../model/config.ts";
 import { ExpertTotals, type LayerExperts } from "../model/expertHealth.ts";
+import type { LayerKind } from "../model/layerKind.ts";
 import type { Rule } from "../model/rules.ts";
 import { type Executor, floats, type HostTensors, type Runtime } from "../runtime/executor.ts";
 import { surprise } from "./surprise.ts";

@@ -1,4 +1,5 @@
-import { hasExperts, isRouted, type ModelConfig } from "../model/config.ts";
+import type { ModelConfig } from "../model/config.ts";
+import { hasExperts, isRouted } from "../model/layerKind.ts";
 import type { ClaimKind } from "./claims.ts";
 import { familyModel } from "./plan.ts";
 import type { Study } from "./studySchema.ts";

@@ -46,9 +46,10 @@ export async function workAtStudy(options: WorkOptions): Promise<void> {
   const { paths, planned, data, retryBefore = "", signal, onEvent = () => {} } = options;
   for (const run of planned) {
     if (signal?.aborted) return;
+    if (hasResult(paths.results, run.id)) continue;
     // Looked up for each run: another worker may have tried it meanwhile.
     const failed = failures(readLedger(paths.ledger)).get(run.id);
-    if (hasResult(paths.results, run.id) || (failed !== undefined && failed.at >= retryBefore)) continue;
+    if (failed !== undefined && failed.at >= retryBefore) continue;
     const claim = claimRun(run, paths, data);
     if (claim === null) continue;
     if ("problem" in claim) {

@@ -1,5 +1,5 @@
+import { hasExperts, isRouted } from "../../../src/model/layerKind.ts";
 import type { InspectedLayer } from "../../../src/ui/api.ts";
-import { hasExperts, isRouted } from "./layerKinds.ts";
 import type { CellValue } from "./routingMap.tsx";
 
 const Key = ({ kind, text }: { kind: string; text: string }) => (

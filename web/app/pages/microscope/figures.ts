@@ -1,7 +1,8 @@
 /** Numbers about an inspected text. */
+
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import type { Inspection } from "../../engine.ts";
-import { isRouted } from "../../ui/layerKinds.ts";
 
 export const routedOf = ({ layers }: Pick<Inspection, "layers">): InspectedLayer[] =>
   layers.filter(({ kind }) => isRouted(kind));

@@ -1,6 +1,6 @@
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import { percent } from "../../format.ts";
-import { isRouted } from "../../ui/layerKinds.ts";
 import { throughOf } from "./figures.ts";
 
 interface LayerTableProps {

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
+import { hasExperts, isRouted } from "../../../../src/model/layerKind.ts";
 import type { Inspection, OpenModel } from "../../engine.ts";
 import { Field, Notice, SelectField } from "../../ui/controls.tsx";
-import { hasExperts, isRouted } from "../../ui/layerKinds.ts";
 import { useModel } from "../../ui/modelPicker.tsx";
 import { useParam } from "../../url.ts";
 import { Results } from "./results.tsx";

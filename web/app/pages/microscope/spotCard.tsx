@@ -1,7 +1,7 @@
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import type { Inspection } from "../../engine.ts";
 import { fixed } from "../../format.ts";
-import { isRouted } from "../../ui/layerKinds.ts";
 import type { Spot } from "../../ui/routingMap.tsx";
 import { visible } from "../../ui/tokenText.ts";
 import { blocksOf } from "./figures.ts";

@@ -1,6 +1,7 @@
 /** A text as it comes. */
+
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { GeneratedToken, GenerateOptions, OpenModel } from "../../engine.ts";
-import { isRouted } from "../../ui/layerKinds.ts";
 
 /**
  * A text that is there for its speed alone: of the same weights with nothing passed around, or of a dense model of the same shape

@@ -1,7 +1,7 @@
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import { fixed, percent, short } from "../../format.ts";
 import { useLook } from "../../theme.ts";
 import { Figure, Figures } from "../../ui/controls.tsx";
-import { isRouted } from "../../ui/layerKinds.ts";
 import { shade } from "../../ui/palette.ts";
 import { ScaleLegend } from "../../ui/scaleLegend.tsx";
 import { blocksOf, type StreamedText, shareThrough, type Twin, tokensPerSecond } from "./stream.ts";

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
+import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { OpenModel } from "../../engine.ts";
-import { isRouted } from "../../ui/layerKinds.ts";
 import type { DrawSettings } from "./settings.tsx";
 import { emptyText, ended, type StreamedText, streamText, type Twin } from "./stream.ts";
 
