@@ -109,7 +109,9 @@ async function storage<Result>(
   } catch (error) {
     if (error instanceof EngineError) throw error;
     const { name, message } = error as DOMException;
-    const next = name === "QuotaExceededError" ? "delete a run, or download this one" : "download the run instead";
+    // A quota may also show as a write whose other end went away.
+    const isFull = name === "QuotaExceededError" || /data pipe/.test(message);
+    const next = isFull ? "delete a run, or download this one" : "download the run instead";
     throw new EngineError(
       "storage",
       `storage: the browser must let the site keep files, got ${message}; ${next}`,
