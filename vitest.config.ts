@@ -1,15 +1,18 @@
 import { defineConfig } from "vitest/config";
 
+/** More cases of every property take as many times as long: src/testing/cases.ts. */
+const PATIENCE = 60_000 * Number(process.env.MOD_FUZZ ?? 1);
+
 export default defineConfig({
   test: {
     reporters: ["default", "./test/reporter.ts"],
     // ONNX Runtime is a native module that owns threads: one process a worker keeps crashes and thread counts apart.
     pool: "forks",
     projects: [
-      { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: 60_000 } },
+      { extends: true, test: { name: "src", include: ["src/**/*.test.ts"], testTimeout: PATIENCE } },
       {
         extends: true,
-        test: { name: "web", include: ["web/{app,engine}/**/*.test.ts"], testTimeout: 60_000 },
+        test: { name: "web", include: ["web/{app,engine}/**/*.test.ts"], testTimeout: PATIENCE },
       },
       {
         extends: true,

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { modelSchema } from "../model/config.ts";
+import { cases } from "../testing/cases.ts";
 import { gradientGraph } from "../train/graphs.ts";
 import { applyOverrides, OverrideError } from "./overrides.ts";
 import { findPreset, PRESETS } from "./presets.ts";
@@ -216,7 +217,7 @@ describe("properties", () => {
           expect(resolveConfig(JSON.parse(JSON.stringify(outcome.value)))).toEqual(outcome.value);
         }
       }),
-      { numRuns: 300 },
+      cases(300),
     );
     expect(resolved).toBeGreaterThan(20);
   });
@@ -246,7 +247,7 @@ describe("properties", () => {
           expect(error instanceof ConfigError || error instanceof OverrideError, String(error)).toBe(true);
         }
       }),
-      { numRuns: 1000 },
+      cases(1000),
     );
     expect(preset).toEqual(findPreset("tiny")!.config);
   });

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { type EvaluationWindow, evaluationBatches, evaluationWindows, validationWindows } from "./evaluationWindows.ts";
 import { TokenFile } from "./tokenFile.ts";
 import { TokenFileWriter } from "./tokenFileWriter.ts";
@@ -24,6 +25,7 @@ describe("evaluationWindows", () => {
           expect([...window.tokens]).toEqual([END, ...window.targets].slice(0, window.length));
         });
       }),
+      cases(),
     );
   });
 

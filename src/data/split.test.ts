@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cases } from "../testing/cases.ts";
 import type { Document } from "./document.ts";
 import { cutPosition, type SplitRule, SplitTally } from "./split.ts";
 
@@ -85,6 +86,7 @@ describe("split by position", () => {
         const head = document.slice(0, cut);
         expect(Buffer.from(head).toString()).toBe(head);
       }),
+      cases(),
     );
   });
 });

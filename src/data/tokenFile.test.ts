@@ -13,6 +13,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { TokenFile } from "./tokenFile.ts";
 import { encodeHeader, fileBytes, indexOffset, type TokenFileHeader, tokenOffset } from "./tokenFileHeader.ts";
 import { TokenFileWriter } from "./tokenFileWriter.ts";
@@ -58,7 +59,7 @@ describe("token files", () => {
         expect([...tokens.read(start, count)]).toEqual(stream.slice(start, start + count));
         tokens.close();
       }),
-      { numRuns: 60 },
+      cases(60),
     );
   });
 

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { input } from "../graph/index.ts";
 import { nodeRuntime } from "../runtime/node.ts";
+import { cases } from "../testing/cases.ts";
 import { allowance, withinBudget } from "./budget.ts";
 
 const runtime = nodeRuntime({ threads: 1 });
@@ -35,7 +36,7 @@ test.each(shares)("share %d: the tokens of a step by step count, in every row", 
       });
       expect([...(within!.data as Uint8Array)]).toEqual(masks.flatMap((mask) => counted(mask, share)));
     }),
-    { numRuns: 60 },
+    cases(60),
   );
   await executor.dispose();
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { type AxisKind, scaleOf } from "./axis.ts";
 
 const ticksOf = (values: readonly number[], kind: AxisKind, length = 300, gap = 48): string[] =>
@@ -8,6 +9,7 @@ const ticksOf = (values: readonly number[], kind: AxisKind, length = 300, gap = 
 test.each<[AxisKind, number[], string[]]>([
   ["log", [1e5, 2e6], ["100k", "200k", "500k", "1M", "2M"]],
   ["log", [1.1, 1.9], ["1.2", "1.4", "1.6", "1.8"]],
+  ["log", [61.076, 71.52], ["65", "70"]],
   ["log", [1, 1e12], ["1", "1k", "1M", "1G", "1e12"]],
   ["linear", [0, 3e13], ["0", "1e13", "2e13", "3e13"]],
   ["linear", [1.41, 1.49], ["1.42", "1.44", "1.46", "1.48"]],
@@ -39,7 +41,7 @@ test("whatever the values, they and the ticks lie on the axis, in order, apart",
       }
       expect(ticks.length).toBeGreaterThan(0);
     }),
-    { numRuns: 500 },
+    cases(500),
   );
 });
 

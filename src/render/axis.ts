@@ -86,8 +86,9 @@ function logTicks(low: number, high: number, most: number, fits: (ticks: readonl
   );
   const ticks = [...dense, ...sparse].find(fits) ?? [];
   if (ticks.length >= FEW_TICKS) return ticks;
-  const linear = within(linearTicks(low, high, most));
-  return linear.length > ticks.length && fits(linear) ? linear : ticks;
+  // Spaced evenly, they are closest together at the axis's end: fewer may fit where as many as `most` do not.
+  const linear = numbers(0, most - 1).map((fewer) => within(linearTicks(low, high, most - fewer)));
+  return linear.find((found) => found.length > ticks.length && fits(found)) ?? ticks;
 }
 
 const isSpaced = (places: readonly number[], gap: number): boolean =>

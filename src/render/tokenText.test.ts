@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { displayWidth, escapeUnprintable, hasWideText, visibleToken } from "./tokenText.ts";
 
 const UNICODE = { unicode: true, maxWidth: 14 };
@@ -43,7 +44,7 @@ test("whatever the text, no column is wider than allowed and nothing unprintable
       expect(shown).toBe(escapeUnprintable(shown));
       expect(visibleToken(text, { unicode: false, maxWidth })).toMatch(/^[\x21-\x7e]+$/);
     }),
-    { numRuns: 500 },
+    cases(500),
   );
 });
 

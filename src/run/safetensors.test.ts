@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { NamedArrays } from "../notation.ts";
+import { cases } from "../testing/cases.ts";
 import { decodeSafetensors, encodeSafetensors, LENGTH_BYTES } from "./safetensors.ts";
 
 const arrays: NamedArrays = new Map([
@@ -27,7 +28,7 @@ test("any arrays come back bit by bit", () => {
       expect([...got.keys()]).toEqual([...given.keys()]);
       for (const [name, { data }] of given) expect(words(got.get(name)!.data)).toEqual(words(data));
     }),
-    { numRuns: 200 },
+    cases(200),
   );
 });
 

@@ -14,6 +14,7 @@ import { livelyParameters, tinyDense, tinyMod, tinyMode, tinyMoe, tinyRandom } f
 import { randomBelow } from "../random.ts";
 import { openSavedModel } from "../run/openSavedModel.ts";
 import { float32, floats, type HostTensors, int32 } from "../runtime/executor.ts";
+import { cases } from "../testing/cases.ts";
 import { newRun, runtime, sharedData, tinyConfig, trainToEnd } from "../train/testing/tinyRun.ts";
 import { Decoder } from "./decoder.ts";
 
@@ -135,7 +136,7 @@ describe.each(NAMES)("%s", (name) => {
         while (texts.length > 0) await leave(0);
         expect(decoder.cacheBytes).toBe(0);
       }),
-      { numRuns: 12 },
+      cases(12),
     );
     await decoder.dispose();
     await plain.dispose();

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { normal, uniform } from "../random.ts";
+import { cases } from "../testing/cases.ts";
 import { checkSampler, SAMPLER_DEFAULTS, type SamplerOptions, sampleToken, topLogProbabilities } from "./sampler.ts";
 
 const all: SamplerOptions = { ...SAMPLER_DEFAULTS, temperature: 1 };
@@ -144,7 +145,11 @@ describe("the draw is that of a sampler that sorts", () => {
     topK: fc.oneof(fc.constant(0), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 500 })),
     topP: fc.oneof(fc.constant(1), fc.double({ min: 0.01, max: 0.999, noNaN: true })),
     minP: fc.oneof(fc.constant(0), fc.constant(1), fc.double({ min: 1e-3, max: 0.9, noNaN: true })),
-    repetitionPenalty: fc.oneof(fc.constant(1), fc.double({ min: 0.5, max: 2, noNaN: true })),
+    // In 64ths, so that scores are equal or clearly different: a sort tells apart what has the same weight within rounding.
+    repetitionPenalty: fc.oneof(
+      fc.constant(1),
+      fc.integer({ min: 32, max: 128 }).map((x) => x / 64),
+    ),
   });
   const someSeen = fc.array(fc.nat(), { maxLength: 20 });
 
@@ -154,7 +159,7 @@ describe("the draw is that of a sampler that sorts", () => {
         const seen = numbers.map((number) => number % logits.length);
         expectDrawsOf(referenceOf(logits, options, seen), logits, options, seen);
       }),
-      { numRuns: 1000 },
+      cases(1000),
     );
   });
 
@@ -296,6 +301,7 @@ describe("the most likely tokens", () => {
         const sorted = integers.map((_, id) => id).sort((a, b) => integers[b]! - integers[a]! || a - b);
         expect(topLogProbabilities(logits, count).map(({ id }) => id)).toEqual(sorted.slice(0, count));
       }),
+      cases(),
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { TextStream } from "./textStream.ts";
 
 /** A stream whose token i has bytes `tokens[i]`; texts stand for their UTF-8. */
@@ -112,7 +113,7 @@ describe("however the bytes are cut into tokens, the text is that up to the firs
         const tokens = cutInto(new TextEncoder().encode(full), cuts);
         expect(joined(tokens, stop)).toBe(untilStop(full, stop));
       }),
-      { numRuns: 2000 },
+      cases(2000),
     );
   });
 
@@ -125,7 +126,7 @@ describe("however the bytes are cut into tokens, the text is that up to the firs
         const full = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
         expect(joined(cutInto(bytes, cuts), stop)).toBe(untilStop(full, stop));
       }),
-      { numRuns: 2000 },
+      cases(2000),
     );
   });
 });

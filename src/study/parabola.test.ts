@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { cases } from "../testing/cases.ts";
 import { fitParabola, lowestAt, placesOf, valueAt } from "./parabola.ts";
 
 const points = (xs: readonly number[], of: (x: number) => number, weight = 1) =>
@@ -31,6 +32,7 @@ test("the sum of squares grows whichever way the fit is moved", () => {
             expect(squares({ ...fit, [part]: fit[part] + change })).toBeGreaterThan(squares(fit));
       },
     ),
+    cases(),
   );
 });
 

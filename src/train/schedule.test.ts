@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { Horizon } from "../config/runConfig.ts";
+import { cases } from "../testing/cases.ts";
 import { horizonSteps, learningRateAt, stepFlops, stepTokens } from "./schedule.ts";
 import { tinyConfig, tinyModelOf, VARIANT_NAMES } from "./testing/tinyRun.ts";
 
@@ -46,6 +47,7 @@ describe("learning rate", () => {
         expect(Math.max(...rates)).toBeLessThanOrEqual(1);
         if (top < steps) expect(rates.at(-1)).toBeCloseTo(final, 12);
       }),
+      cases(),
     );
   });
 });

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cases } from "../../testing/cases.ts";
 import { type Merge, MergeRules } from "./mergePiece.ts";
 import { PairHeap } from "./pairHeap.ts";
 import { PairTable } from "./pairTable.ts";
@@ -31,6 +32,7 @@ describe("PairHeap", () => {
         expect(out.map((e) => [e.major, e.minor])).toEqual(sorted);
         expect(heap.pop()).toBeUndefined();
       }),
+      cases(),
     );
   });
 });
@@ -70,7 +72,7 @@ describe("MergeRules", () => {
         const length = rules.apply(buffer, ids.length);
         expect([...buffer.subarray(0, length)]).toEqual(mergeSlowly(ids, merges));
       }),
-      { numRuns: 200 },
+      cases(200),
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cases } from "../../testing/cases.ts";
 import { keepable, pieces } from "./pretokenize.ts";
 
 // GPT-2's expression, with Unicode's White_Space in place of JavaScript's own \s.
@@ -44,7 +45,7 @@ describe("pieces", () => {
         const text = parts.join("");
         expect(pieces(text)).toEqual(text.match(EXPRESSION) ?? []);
       }),
-      { numRuns: 3000 },
+      cases(3000),
     );
   });
 

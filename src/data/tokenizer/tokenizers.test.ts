@@ -5,6 +5,7 @@ import { Tokenizer as HuggingFaceTokenizer } from "@huggingface/tokenizers";
 import fc from "fast-check";
 import { encode as gptEncode } from "gpt-tokenizer/encoding/r50k_base";
 import { beforeAll, describe, expect, it } from "vitest";
+import { cases } from "../../testing/cases.ts";
 import type { BpeTokenizer } from "./bpeTokenizer.ts";
 import { ByteTokenizer } from "./byteTokenizer.ts";
 import { gpt2Tokenizer } from "./gpt2.ts";
@@ -70,7 +71,7 @@ describe.each(["bytes", "bpe", "gpt2"])("%s tokenizer", (name) => {
         expect(tokenizer.decodeBytes(ids)).toEqual(bytes);
         expect(ids.includes(tokenizer.endOfText)).toBe(false);
       }),
-      { numRuns: 1000 },
+      cases(1000),
     );
   });
 
@@ -82,7 +83,7 @@ describe.each(["bytes", "bpe", "gpt2"])("%s tokenizer", (name) => {
         expect(tokenizer.decode(ids)).toBe(text);
         expect(tokenizer.encodeBytes(new TextEncoder().encode(text))).toEqual(ids);
       }),
-      { numRuns: 1000 },
+      cases(1000),
     );
   });
 

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { cases } from "../../testing/cases.ts";
 import { countPieces } from "./countPieces.ts";
 import { learnMerges } from "./learnMerges.ts";
 import { pieces } from "./pretokenize.ts";
@@ -51,7 +52,7 @@ describe("trainBpe", () => {
         const learned = tokenizer.merges.map((m) => `${m.left}+${m.right}=${m.result}`);
         expect(learned).toEqual(trainSlowly(texts, 289));
       }),
-      { numRuns: 300 },
+      cases(300),
     );
   });
 
@@ -140,7 +141,7 @@ describe("learnMerges", () => {
         expect(new Set(spelled).size).toBe(spelled.length);
         expect(merges.map((m) => spelled[m.left]! + spelled[m.right]!)).toEqual(spelled.slice(256));
       }),
-      { numRuns: 500 },
+      cases(500),
     );
   });
 });

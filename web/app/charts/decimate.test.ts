@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { cases } from "../../../src/testing/cases.ts";
 import { decimate, lowerBound, smooth } from "./decimate.ts";
 import { formatRange, movedRange, parseRange } from "./range.ts";
 
@@ -46,6 +47,7 @@ test("every stretch keeps its least and greatest value, whatever the curve", () 
         expect(Math.min(...points.ys)).toBe(Math.min(...ys));
       },
     ),
+    cases(),
   );
 });
 
