@@ -204,6 +204,16 @@ describe("mod sample", () => {
     expect(stdout).toMatch(/^union[\s\S]*\n$/);
   });
 
+  test.each([
+    ["--top-p", "0", "must be a number above 0, up to 1"],
+    ["--repetition-penalty", "0", "must be a number from 0.000001 to 1000000"],
+    ["--min-p", "1.5", "must be a number from 0 to 1"],
+  ])("refuses %s %s before it opens a model", async (option, value, rule) => {
+    const { code, stderr } = await mod(["sample", "nowhere", option, value], { cwd });
+    expect(code).toBe(2);
+    expect(stderr).toContain(`mod: ${option}: ${rule}, got "${value}"`);
+  });
+
   test("refuses a rule that the model was not trained for", async () => {
     const { code, stderr } = await mod(["sample", "dense", "--rule", "predictor", ...one], { cwd });
     expect(code).toBe(1);

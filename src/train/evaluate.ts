@@ -195,8 +195,9 @@ class RuleTotals {
     const { count } = this.#model.experts;
     for (const [i, layer] of expertLayers(this.#model).entries()) {
       const computed = data(outputs, `computed.${i}`)!;
-      // Experts decide on the tokens that enter their layer.
-      const through = data(outputs, `routedThrough.${this.#routed.indexOf(layer)}`);
+      // Experts decide on the tokens that enter their layer: all of them, where it is not routed.
+      const routed = this.#routed.indexOf(layer);
+      const through = routed < 0 ? undefined : data(outputs, `routedThrough.${routed}`);
       const cells = places
         .filter((place) => through?.[place] !== 0)
         .flatMap((place) => Array.from({ length: count }, (_, expert) => place * count + expert));

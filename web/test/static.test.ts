@@ -121,10 +121,12 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
     const visited = await visit(browser, `${address}#/playground`, { serviceWorkers: "block" });
     const { page } = visited;
     await page.getByLabel("Open a folder…").setInputFiles(exported);
-    // There once the folder is open.
+    const tokens = page.getByLabel("Tokens", { exact: true });
+    await tokens.fill("9");
+    // There once the folder is open: the page was drawn anew while the number was typed, which stays.
+    await page.getByText("Then its dense twin, for its speed").waitFor();
+    expect(await tokens.inputValue()).toBe("9");
     await page.getByText("Then its dense twin, for its speed").click();
-    await page.getByLabel("Tokens", { exact: true }).fill("9");
-    await page.getByLabel("Tokens", { exact: true }).blur();
     await page.getByRole("button", { name: "Generate" }).click();
     await expect.poll(() => page.locator(".stream .token").count(), { timeout: 30_000 }).toBe(9);
     expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);

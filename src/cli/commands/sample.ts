@@ -21,11 +21,14 @@ const options = z.strictObject({
   n: whole(1).default(1).describe("texts to generate, together; the k-th is what seed + k gives alone"),
   temperature: real(0).default(SAMPLER_DEFAULTS.temperature).describe("0 takes the most likely token"),
   topK: whole(0).default(SAMPLER_DEFAULTS.topK).describe("only the k most likely tokens; 0 for all"),
-  topP: real(0, 1).default(SAMPLER_DEFAULTS.topP).describe("only the most likely tokens of total probability p"),
+  topP: real(0, 1)
+    .refine((p) => p > 0, { error: "must be a number above 0, up to 1" })
+    .default(SAMPLER_DEFAULTS.topP)
+    .describe("only the most likely tokens of total probability p"),
   minP: real(0, 1)
     .default(SAMPLER_DEFAULTS.minP)
     .describe("only tokens at least p times as likely as the most likely one"),
-  repetitionPenalty: real(0)
+  repetitionPenalty: real(1e-6, 1e6)
     .default(SAMPLER_DEFAULTS.repetitionPenalty)
     .describe("above 1, makes tokens that were there before less likely"),
   stop: z.array(z.string()).default([]).describe("strings that end the text, and are no part of it"),

@@ -1,6 +1,6 @@
 /** The few controls that all pages share. */
 import type { ComponentChildren } from "preact";
-import { useId } from "preact/hooks";
+import { useId, useState } from "preact/hooks";
 
 interface SegmentedProps<T extends string> {
   readonly label: string;
@@ -92,7 +92,15 @@ interface NumberFieldProps {
   readonly hint?: string;
 }
 
+/** A number counts once the field is left or Enter was pressed, and if it may be. */
 export function NumberField({ label, value, min, max, step = 1, onChange, hint }: NumberFieldProps) {
+  // What is being typed would give way to the value whenever the page is drawn anew.
+  const [draft, setDraft] = useState<string | null>(null);
+  const commit = ({ currentTarget: input }: { readonly currentTarget: HTMLInputElement }) => {
+    if (!input.checkValidity()) return;
+    onChange(input.value);
+    setDraft(null);
+  };
   return (
     <Field label={label} {...(hint !== undefined && { hint })}>
       {(id) => (
@@ -100,9 +108,12 @@ export function NumberField({ label, value, min, max, step = 1, onChange, hint }
           id={id}
           type="number"
           inputMode="decimal"
-          {...{ value, min, step }}
+          {...{ min, step }}
+          value={draft ?? value}
           {...(max !== undefined && { max })}
-          onChange={(event) => event.currentTarget.checkValidity() && onChange(event.currentTarget.value)}
+          onInput={(event) => setDraft(event.currentTarget.value)}
+          onChange={commit}
+          onBlur={commit}
         />
       )}
     </Field>

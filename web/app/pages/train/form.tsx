@@ -22,13 +22,15 @@ export function TrainForm({ engine, onStart }: TrainFormProps) {
   const devices = useAsync(() => engine.devices(), []);
   const { choice, fields, summary } = useModelChoice();
   const [device, setDevice] = useParam("device");
-  const [watched, setWatched] = useParam("watch", WATCHED);
+  const [kept, keep] = useParam("watch", WATCHED);
+  const [watched, setWatched] = useState(kept);
   const [text, setText] = useState<TextSource>({ kind: "corpus", name: "sotu-recent" });
   if (devices.state === "waiting") return <p class="quiet">Looking at what this browser offers…</p>;
   if (devices.state === "failed") return <Notice kind="problem">{devices.message}</Notice>;
   const chosen = deviceOf(device, devices.value);
   const start = (event: Event) => {
     event.preventDefault();
+    keep(watched);
     onStart({ device: chosen, watched, run: { kind: "new", ...choice, text } });
   };
   return (
@@ -43,7 +45,7 @@ export function TrainForm({ engine, onStart }: TrainFormProps) {
             required
             maxLength={MOST_WATCHED}
             value={watched}
-            onChange={(event) => setWatched(event.currentTarget.value)}
+            onInput={(event) => setWatched(event.currentTarget.value)}
           />
         )}
       </Field>
