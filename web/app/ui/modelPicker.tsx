@@ -27,31 +27,37 @@ export function useModel(): ChosenModel {
   const runs = usableRuns(allRuns);
   const stored = useAsync(async () => (await loadEngine()).stored.list(), []);
   const [files, setFiles] = useState<OpenModel | null>(null);
-  const [problem, setProblem] = useState<string | null>(null);
+  // Of the files tried last. Not of the model shown, which may come, and change, while files are read.
+  const [filesProblem, setFilesProblem] = useState<string | null>(null);
   // Given back when others are opened, and with the page.
   useEffect(() => () => void files?.close(), [files]);
   const kept = stored.state === "done" ? stored.value : [];
   const id = wanted !== "" ? wanted : files !== null ? FILES : (runs[0]?.id ?? (kept[0] ? STORED + kept[0].name : ""));
-  const fromStore = useStoredModel(id, setProblem);
+  const fromStore = useStoredModel(id);
   const run = runs.find((each) => each.id === id);
   // The same object as long as it stands for the same run, which changes with every step.
   const fromServer = useMemo(() => (run === undefined ? null : serverModel(run)), [run?.id]);
-  const model = id === FILES ? files : id.startsWith(STORED) ? fromStore : fromServer;
+  const model = id === FILES ? files : id.startsWith(STORED) ? fromStore.model : fromServer;
   const openFiles = async (list: FileList) => {
-    setProblem(null);
+    setFilesProblem(null);
     try {
       setFiles(await (await loadEngine()).openFiles([...list]));
       setWanted(FILES);
     } catch (error) {
-      setProblem((error as Error).message);
+      setFilesProblem((error as Error).message);
     }
+  };
+  const choose = (next: string) => {
+    setFilesProblem(null);
+    setWanted(next);
   };
   const isKnown = id.startsWith(STORED) || (id !== FILES && isLocal() && allRuns === null);
   const isMissing = model === null && id !== "" && !isKnown;
   const missing = isMissing
     ? `${id === FILES ? "The files are" : `The run ${id} is`} not here any more; choose another.`
     : null;
-  const picker = <Picker {...{ id, runs, kept, files, problem: problem ?? missing, setWanted, openFiles }} />;
+  const problem = filesProblem ?? fromStore.problem ?? missing;
+  const picker = <Picker {...{ id, runs, kept, files, problem, choose, openFiles }} />;
   return { model, picker };
 }
 
@@ -59,28 +65,32 @@ export function useModel(): ChosenModel {
 const usableRuns = (runs: readonly RunSummary[] | null): RunSummary[] =>
   isLocal() ? (runs ?? []).filter(({ model, step }) => model !== null && step !== null) : [];
 
-function useStoredModel(id: string, tell: (problem: string | null) => void): OpenModel | null {
-  const [model, setModel] = useState<OpenModel | null>(null);
+interface StoredModel {
+  readonly model: OpenModel | null;
+  /** Why it can't be opened. */
+  readonly problem: string | null;
+}
+
+function useStoredModel(id: string): StoredModel {
+  const [stored, setStored] = useState<StoredModel>({ model: null, problem: null });
   useEffect(() => {
-    setModel(null);
-    // What was wrong with another model says nothing of this one.
-    tell(null);
+    setStored({ model: null, problem: null });
     if (!id.startsWith(STORED)) return;
     let isCurrent = true;
     let opened: OpenModel | undefined;
     const open = async () => {
       const engine = await loadEngine();
       opened = await engine.stored.open(id.slice(STORED.length));
-      if (isCurrent) setModel(opened);
+      if (isCurrent) setStored({ model: opened, problem: null });
       else await opened.close();
     };
-    open().catch((error: Error) => isCurrent && tell(error.message));
+    open().catch((error: Error) => isCurrent && setStored({ model: null, problem: error.message }));
     return () => {
       isCurrent = false;
       void opened?.close();
     };
   }, [id]);
-  return model;
+  return stored;
 }
 
 interface PickerProps {
@@ -89,11 +99,11 @@ interface PickerProps {
   readonly kept: readonly StoredRun[];
   readonly files: OpenModel | null;
   readonly problem: string | null;
-  readonly setWanted: (id: string) => void;
+  readonly choose: (id: string) => void;
   readonly openFiles: (files: FileList) => void;
 }
 
-function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: PickerProps) {
+function Picker({ id, runs, kept, files, problem, choose, openFiles }: PickerProps) {
   const options = [
     ...runs.map((run) => ({ value: run.id, text: `${run.id} — ${run.model!.family}, step ${short(run.step)}` })),
     ...kept.map((run) => ({ value: STORED + run.name, text: `${run.name} — in this browser, ${bytes(run.bytes)}` })),
@@ -102,7 +112,7 @@ function Picker({ id, runs, kept, files, problem, setWanted, openFiles }: Picker
   return (
     <div class="model-picker">
       {options.length > 0 ? (
-        <SelectField label="Model" value={id} options={options} onChange={setWanted} />
+        <SelectField label="Model" value={id} options={options} onChange={choose} />
       ) : (
         <p class="quiet">
           No model yet: {isLocal() ? "train a run, or" : "train one on the page Train, or"} open a run folder, whole or
