@@ -15,6 +15,7 @@ export default defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts", "web/{app,engine}/**/*.test.ts"],
           testTimeout: PATIENCE,
+          hookTimeout: PATIENCE,
           maxWorkers: "100%",
         },
       },
@@ -27,6 +28,7 @@ export default defineConfig({
           // Most of these start processes of their own, each of which loads ONNX Runtime: slow on a busy machine.
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          expect: { poll: { timeout: 15_000 } },
           // They measure how fast pages answer, and use all cores: one after the other, when the others are done.
           maxWorkers: 1,
           sequence: { groupOrder: 1 },

@@ -28,14 +28,15 @@ test("a task runs its own run, and passes the end of its time on", () => {
   const program = path.join(folder, "it's mod");
   writeFileSync(
     program,
-    `#!/bin/bash\ntrap 'echo saved >> "${folder}/out"; exit 130' TERM\necho "$@" > "${folder}/out"\nsleep 5 & wait $!\n`,
+    `#!/bin/bash\ntrap 'kill $!; echo saved >> "${folder}/out"; exit 130' TERM\necho "$@" > "${folder}/out"\nsleep 60 >/dev/null 2>&1 & wait $!\n`,
     {
       mode: 0o755,
     },
   );
   const script = path.join(folder, "array.sh");
   writeFileSync(script, slurmScript({ ...options, command: [program] }));
-  execFileSync("bash", ["-c", `SLURM_ARRAY_TASK_ID=1 bash "${script}" & sleep 1; kill -TERM $!; wait $!; true`]);
+  const begun = `until [ -s "${folder}/out" ]; do sleep 0.05; done`;
+  execFileSync("bash", ["-c", `SLURM_ARRAY_TASK_ID=1 bash "${script}" & ${begun}; kill -TERM $!; wait $!; true`]);
   expect(readFileSync(path.join(folder, "out"), "utf8")).toBe(
     "study run /data/studies/iso flop --workers 1 --threads 2 --retry-failed --only 1e9-b-s0\nsaved\n",
   );

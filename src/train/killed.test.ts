@@ -14,7 +14,7 @@ import { temporaryFolder } from "../run/testing/temporaryFolder.ts";
 import { newRun, sharedData, tinyConfig, trainToEnd } from "./testing/tinyRun.ts";
 
 const SEED = 1;
-const STEPS = 60;
+const STEPS = 120;
 /** Kills at random moments, and kills as soon as a checkpoint is being written. */
 const [AT_RANDOM, WHILE_SAVING] = [4, 4];
 
@@ -76,6 +76,11 @@ test(`kill -9 at ${AT_RANDOM + WHILE_SAVING} moments, and the weights end byte-i
   let saves = 0;
   for (const moment of moments) {
     expect(await trainProcess(killed, moment)).not.toContain(`done ${STEPS}`);
+    saves += leftBehind(killed).length;
+  }
+  // A fast disk saves between two looks.
+  for (let i = 0; saves === 0 && i < 20; i++) {
+    await trainProcess(killed, { save: 1 });
     saves += leftBehind(killed).length;
   }
   expect(saves, "kills in the middle of writing or removing a checkpoint").toBeGreaterThan(0);

@@ -77,8 +77,9 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
   test("begins with what this is about, and is isolated by its service worker", async () => {
     const visited = await visit(browser, address);
     const { page } = visited;
-    await page.getByRole("heading", { name: "Not every token needs every layer" }).waitFor();
+    // The page is loaded once more to be isolated.
     await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
+    await page.getByRole("heading", { name: "Not every token needs every layer" }).waitFor();
     expect(await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()).toEqual([
       "Home",
       "Microscope",
@@ -93,6 +94,7 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
   test("shows the studies that it was built with, and says what needs a server", async () => {
     const visited = await visit(browser, `${address}#/studies?study=rate`);
     const { page } = visited;
+    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
     await expect.poll(() => page.locator(".iso-point").count(), { timeout: 15_000 }).toBe(18);
     await page.goto(`${address}#/runs`);
     await page.getByText("This site has no server").waitFor();

@@ -32,7 +32,8 @@ export function VirtualList<T>({ items, label, rowHeight, keyOf, identity, row }
       element.removeEventListener("scroll", look);
     };
   }, []);
-  useEffect(() => {
+  // Before anything of the new list is seen, or keys move in it.
+  useLayoutEffect(() => {
     frame.current!.scrollTop = 0;
     wanted.current = undefined;
   }, [identity]);

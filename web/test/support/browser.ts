@@ -79,6 +79,12 @@ const NOTE_LONG_TASKS = `
   });
 `;
 
+/** Where the page is: it knows at once, `page.url()` a moment later. */
+export const addressOf = (page: Page): Promise<string> => page.evaluate(() => location.href);
+
+/** Of the lengths of tasks the longest but one, 0 if there is none: a busy machine may stall the page once, whatever it does. */
+export const longestButOne = (lengths: readonly number[]): number => lengths.toSorted((a, b) => b - a)[1] ?? 0;
+
 /** Lengths of the main-thread tasks of more than 50 ms since the last call. The page was visited with `notesLongTasks`. */
 export async function longTasks(page: Page): Promise<number[]> {
   // Entries come a moment after their task.

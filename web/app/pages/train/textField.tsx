@@ -47,14 +47,19 @@ interface FilesFieldProps {
 export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
   const [problem, setProblem] = useState<string | null>(null);
   const [size, setSize] = useState(0);
-  const read = async (list: FileList) => {
+  const read = async (input: HTMLInputElement) => {
+    const chosen = [...(input.files ?? [])];
+    if (chosen.length === 0) return;
     setProblem(null);
+    // Nothing starts from files that are not read yet, or are no texts.
+    input.setCustomValidity("The files are being read.");
     try {
-      const chosen = [...list];
       onChange({ kind: "files", files: await readTexts(chosen) });
       setSize(sizeOf(chosen));
+      input.setCustomValidity("");
     } catch (error) {
       onChange({ kind: "files", files: [] });
+      input.setCustomValidity((error as Error).message);
       setProblem((error as Error).message);
     }
   };
@@ -72,7 +77,7 @@ export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
             accept=".txt,.md,text/plain"
             multiple
             required={files.length === 0}
-            onChange={(event) => event.currentTarget.files?.length && read(event.currentTarget.files)}
+            onChange={(event) => read(event.currentTarget)}
           />
         )}
       </Field>
