@@ -41,6 +41,7 @@ export class Training {
   readonly #failures = new Map<string, Failure>();
   /** Processes that were started elsewhere and were asked to end, by run: a second signal would end them unsaved. */
   readonly #askedElsewhere = new Map<string, string>();
+  #isClosing = false;
 
   constructor(options: TrainingOptions) {
     this.#options = options;
@@ -127,6 +128,7 @@ export class Training {
 
   /** Asks all processes that were started here to save, and waits for them. */
   async close(): Promise<void> {
+    this.#isClosing = true;
     const all = [...this.#started.values()];
     const ended = all.map(({ child }) => new Promise((resolve) => child.once("close", resolve)));
     for (const started of all) askToEnd(started);
@@ -140,6 +142,7 @@ export class Training {
   }
 
   #spawn(id: string, args: readonly string[]): void {
+    if (this.#isClosing) throw new HttpError(503, "the server is ending; start mod ui again, then this run");
     const { mod, cwd } = this.#options;
     const [program, ...first] = mod as [string, ...string[]];
     // In a process group of its own: Ctrl-C at the terminal is for the server, which asks once; twice would not let them save.
@@ -151,6 +154,8 @@ export class Training {
       started.stderr = (started.stderr + text).slice(-KEPT_ERROR_CHARACTERS);
     });
     const ended = (problem: string | null) => {
+      // A process that could not be made is told of twice, the first time with the reason.
+      if (this.#started.get(id) !== started) return;
       this.#started.delete(id);
       if (problem !== null) this.#failures.set(id, { problem, atMs: Date.now() });
     };

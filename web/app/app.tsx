@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { live } from "./data/live.ts";
 import { HomePage } from "./pages/home/page.tsx";
 import { MicroscopePage } from "./pages/microscope/page.tsx";
@@ -24,6 +24,7 @@ const PAGES: Readonly<Record<PageName, { readonly title: string; readonly Page: 
 export function App() {
   const { page } = usePlace();
   const { title, Page } = PAGES[page];
+  const arrivals = useArrivals();
   const heading = useRef<HTMLElement>(null);
   const isFirst = useRef(true);
   useEffect(() => {
@@ -41,10 +42,21 @@ export function App() {
       <Header page={page} />
       {isLocal() && <ConnectionNotice />}
       <main id="main" ref={heading} tabIndex={-1} class={`page page-${page}`}>
-        <Page key={page} />
+        <Page key={`${page} ${arrivals}`} />
       </main>
     </>
   );
+}
+
+/** How many addresses were followed. A page that changes its own settings is not left for that; one that a link leads to begins anew with it. */
+function useArrivals(): number {
+  const [count, setCount] = useState(0);
+  useEffect(() => {
+    const arrive = () => setCount((before) => before + 1);
+    window.addEventListener("hashchange", arrive);
+    return () => window.removeEventListener("hashchange", arrive);
+  }, []);
+  return count;
 }
 
 function Header({ page }: { page: PageName }) {

@@ -100,7 +100,6 @@ class Live {
     const failed = [...this.watched.value].filter(([, { problem }]) => problem !== null).map(([id]) => id);
     const known = new Set(this.runs.value?.map(({ id }) => id));
     const back = failed.filter((id) => known.has(id));
-    for (const id of back) this.#put(id, null, null);
     void this.#load(back);
   }
 

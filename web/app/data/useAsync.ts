@@ -5,13 +5,12 @@ export type Async<T> =
   | { readonly state: "done"; readonly value: T }
   | { readonly state: "failed"; readonly message: string };
 
-/** What a promise gives; made anew when `keys` change, and the answer to an older one is passed over. */
+/** What a promise gives; made anew when `keys` change. The older answer stays until the newer one is there. */
 export function useAsync<T>(make: () => Promise<T>, keys: readonly unknown[]): Async<T> {
   const [answer, setAnswer] = useState<Async<T>>({ state: "waiting" });
   useEffect(() => {
     let isCurrent = true;
     const put = (next: Async<T>) => isCurrent && setAnswer(next);
-    put({ state: "waiting" });
     make().then(
       (value) => put({ state: "done", value }),
       (error: Error) => put({ state: "failed", message: error.message }),

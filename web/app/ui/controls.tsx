@@ -120,6 +120,11 @@ export function NumberField({ label, value, min, max, step = 1, onChange, hint }
   );
 }
 
+/** On a click at a file input: the same file, changed meanwhile, is a choice again. */
+export function forgetFiles({ currentTarget: input }: { readonly currentTarget: HTMLInputElement }): void {
+  input.value = "";
+}
+
 /** Something to know; `problem` is spoken at once. */
 export function Notice({ kind = "note", children }: { kind?: "note" | "problem"; children: ComponentChildren }) {
   return (

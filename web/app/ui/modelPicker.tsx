@@ -1,5 +1,5 @@
 /** Which model: of a local run, of a run that the browser keeps, or from files. */
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { RunSummary } from "../../../src/ui/api.ts";
 import { live } from "../data/live.ts";
 import { useAsync } from "../data/useAsync.ts";
@@ -9,7 +9,7 @@ import { bytes, short } from "../format.ts";
 import { serverModel } from "../serverModel.ts";
 import { useStore } from "../store.ts";
 import { isLocal, useParam } from "../url.ts";
-import { Notice, SelectField } from "./controls.tsx";
+import { forgetFiles, Notice, SelectField } from "./controls.tsx";
 
 const STORED = "stored:";
 const FILES = "files";
@@ -29,6 +29,9 @@ export function useModel(): ChosenModel {
   const [files, setFiles] = useState<OpenModel | null>(null);
   // Of the files tried last. Not of the model shown, which may come, and change, while files are read.
   const [filesProblem, setFilesProblem] = useState<string | null>(null);
+  // Files are read for a while: what is opened or chosen meanwhile, on this page or another, counts.
+  const turn = useRef(0);
+  useEffect(() => () => void turn.current++, []);
   // Given back when others are opened, and with the page.
   useEffect(() => () => void files?.close(), [files]);
   const kept = stored.state === "done" ? stored.value : [];
@@ -38,16 +41,20 @@ export function useModel(): ChosenModel {
   // The same object as long as it stands for the same run, which changes with every step.
   const fromServer = useMemo(() => (run === undefined ? null : serverModel(run)), [run?.id]);
   const model = id === FILES ? files : id.startsWith(STORED) ? fromStore.model : fromServer;
-  const openFiles = async (list: FileList) => {
+  const openFiles = async (list: readonly File[]) => {
+    const own = ++turn.current;
     setFilesProblem(null);
     try {
-      setFiles(await (await loadEngine()).openFiles([...list]));
+      const opened = await (await loadEngine()).openFiles(list);
+      if (own !== turn.current) return await opened.close();
+      setFiles(opened);
       setWanted(FILES);
     } catch (error) {
-      setFilesProblem((error as Error).message);
+      if (own === turn.current) setFilesProblem((error as Error).message);
     }
   };
   const choose = (next: string) => {
+    turn.current++;
     setFilesProblem(null);
     setWanted(next);
   };
@@ -100,7 +107,7 @@ interface PickerProps {
   readonly files: OpenModel | null;
   readonly problem: string | null;
   readonly choose: (id: string) => void;
-  readonly openFiles: (files: FileList) => void;
+  readonly openFiles: (files: readonly File[]) => void;
 }
 
 function Picker({ id, runs, kept, files, problem, choose, openFiles }: PickerProps) {
@@ -129,7 +136,7 @@ function Picker({ id, runs, kept, files, problem, choose, openFiles }: PickerPro
 interface FileButtonProps {
   readonly text: string;
   readonly isFolder?: boolean;
-  readonly onFiles: (files: FileList) => void;
+  readonly onFiles: (files: readonly File[]) => void;
 }
 
 const FileButton = ({ text, isFolder = false, onFiles }: FileButtonProps) => (
@@ -140,7 +147,8 @@ const FileButton = ({ text, isFolder = false, onFiles }: FileButtonProps) => (
       type="file"
       multiple
       {...(isFolder && { webkitdirectory: true })}
-      onChange={(event) => event.currentTarget.files?.length && onFiles(event.currentTarget.files)}
+      onClick={forgetFiles}
+      onChange={(event) => event.currentTarget.files?.length && onFiles([...event.currentTarget.files])}
     />
   </label>
 );

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { OpenModel } from "../../engine.ts";
 import { Field, Notice } from "../../ui/controls.tsx";
 import { useModel } from "../../ui/modelPicker.tsx";
@@ -19,6 +19,8 @@ export function PlaygroundPage() {
   const [twin, setTwin] = useParam("twin", "yes");
   const { settings, fields } = useDrawSettings();
   const { texts, problem, isWorking, start, stop } = useGeneration();
+  // Another model: this one is given back.
+  useEffect(() => stop, [model]);
   const generate = async (event: Event) => {
     event.preventDefault();
     if (model === null) return;

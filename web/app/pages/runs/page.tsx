@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { RunSummary } from "../../../../src/ui/api.ts";
 import { live } from "../../data/live.ts";
 import { serverInfo } from "../../data/server.ts";
@@ -31,7 +31,10 @@ function LocalRuns() {
   const info = useAsync(serverInfo, []);
   const [select, setSelect] = useParam("select");
   const [isAsking, setAsking] = useState(false);
-  const chosen = selectedRuns(runs ?? [], listOf(select));
+  // Of two runs that train the newest is now one, now the other: what is shown stays until another is chosen.
+  const shown = useRef<readonly string[]>([]);
+  const chosen = selectedRuns(runs ?? [], [listOf(select), shown.current]);
+  shown.current = chosen.map(({ id }) => id);
   // A run on its way has no metrics to ask for.
   const ids = listText(chosen.flatMap(({ id, model }) => (model === null ? [] : [id])));
   useEffect(() => live.watch(listOf(ids)), [ids]);
@@ -72,11 +75,13 @@ function LocalRuns() {
   );
 }
 
-/** Those that the address names, as many as may be compared; without any, the one that changed last. */
-function selectedRuns(runs: readonly RunSummary[], ids: readonly string[]): RunSummary[] {
-  const named = [...new Set(ids)].flatMap((id) => runs.find((run) => run.id === id) ?? []).slice(0, MOST_SELECTED);
-  if (named.length > 0 || runs.length === 0) return named;
-  return [runs.reduce((a, b) => (b.changedMs > a.changedMs ? b : a))];
+/** Those of the first list that names any that are there, as many as may be compared; without any, the one that changed last. */
+function selectedRuns(runs: readonly RunSummary[], lists: readonly (readonly string[])[]): RunSummary[] {
+  for (const ids of lists) {
+    const named = [...new Set(ids)].flatMap((id) => runs.find((run) => run.id === id) ?? []);
+    if (named.length > 0) return named.slice(0, MOST_SELECTED);
+  }
+  return runs.length === 0 ? [] : [runs.reduce((a, b) => (b.changedMs > a.changedMs ? b : a))];
 }
 
 const NoRuns = () => (

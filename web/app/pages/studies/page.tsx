@@ -1,12 +1,12 @@
 import { listStudies, readStudy } from "../../data/server.ts";
 import { useAsync } from "../../data/useAsync.ts";
 import { Notice, SelectField } from "../../ui/controls.tsx";
-import { useParam } from "../../url.ts";
+import { setParams, useParam } from "../../url.ts";
 import { StudyReport } from "./report.tsx";
 
 export function StudiesPage() {
   const studies = useAsync(listStudies, []);
-  const [wanted, setWanted] = useParam("study");
+  const [wanted] = useParam("study");
   if (studies.state === "waiting") return <p class="quiet">Reading the studies…</p>;
   if (studies.state === "failed") return <Notice kind="problem">{studies.message}</Notice>;
   if (studies.value.length === 0) {
@@ -34,7 +34,8 @@ export function StudiesPage() {
             value: id,
             text: `${id} (${finished} of ${planned} runs)`,
           }))}
-          onChange={setWanted}
+          // A budget and a stretch of one study's curves are none of another's.
+          onChange={(study) => setParams({ study, budget: "", zoom: "" })}
         />
       </div>
       <p class="lead">{chosen.description}</p>

@@ -14,17 +14,18 @@ const MOST_WATCHED = 300;
 
 interface TrainFormProps {
   readonly engine: Engine;
+  readonly text: TextSource;
+  readonly onText: (text: TextSource) => void;
   readonly onStart: (wish: TrainWish) => void;
 }
 
 /** What to train, on what, and where. */
-export function TrainForm({ engine, onStart }: TrainFormProps) {
+export function TrainForm({ engine, text, onText, onStart }: TrainFormProps) {
   const devices = useAsync(() => engine.devices(), []);
   const { choice, fields, summary } = useModelChoice();
   const [device, setDevice] = useParam("device");
   const [kept, keep] = useParam("watch", WATCHED);
   const [watched, setWatched] = useState(kept);
-  const [text, setText] = useState<TextSource>({ kind: "corpus", name: "sotu-recent" });
   if (devices.state === "waiting") return <p class="quiet">Looking at what this browser offers…</p>;
   if (devices.state === "failed") return <Notice kind="problem">{devices.message}</Notice>;
   const chosen = deviceOf(device, devices.value);
@@ -35,7 +36,7 @@ export function TrainForm({ engine, onStart }: TrainFormProps) {
   };
   return (
     <form class="panel train-form" onSubmit={start}>
-      <TextField text={text} onChange={setText} />
+      <TextField text={text} onChange={onText} />
       <div class="settings-grid">{fields}</div>
       <p class="hint">{sentence(summary)}</p>
       <Field label="Text whose routing is shown as it trains">

@@ -1,7 +1,7 @@
-import { useState } from "preact/hooks";
+import { useMemo, useState } from "preact/hooks";
 import type { TextSource } from "../../engine.ts";
 import { bytes } from "../../format.ts";
-import { Field, Notice, Segmented } from "../../ui/controls.tsx";
+import { Field, forgetFiles, Notice, Segmented } from "../../ui/controls.tsx";
 
 /** More text than this takes longer to prepare than a tab's training lasts. */
 const MOST_BYTES = 64 << 20;
@@ -46,7 +46,7 @@ interface FilesFieldProps {
 /** Files of text, each of them a document. */
 export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
   const [problem, setProblem] = useState<string | null>(null);
-  const [size, setSize] = useState(0);
+  const size = useMemo(() => new Blob(files.map(({ content }) => content as BlobPart)).size, [files]);
   const read = async (input: HTMLInputElement) => {
     const chosen = [...(input.files ?? [])];
     if (chosen.length === 0) return;
@@ -55,7 +55,6 @@ export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
     input.setCustomValidity("The files are being read.");
     try {
       onChange({ kind: "files", files: await readTexts(chosen) });
-      setSize(sizeOf(chosen));
       input.setCustomValidity("");
     } catch (error) {
       onChange({ kind: "files", files: [] });
@@ -77,6 +76,7 @@ export function FilesField({ text: { files }, onChange }: FilesFieldProps) {
             accept=".txt,.md,text/plain"
             multiple
             required={files.length === 0}
+            onClick={forgetFiles}
             onChange={(event) => read(event.currentTarget)}
           />
         )}
