@@ -80,7 +80,9 @@ test("a run is asked to save once, however often stop is asked for, and whether 
   await until(() => existsSync(fileAt("ready")));
   training.stop("asked");
   training.stop("asked");
-  await training.close();
+  const closing = training.close();
+  expect(() => training.start({ name: "late", preset: "tiny-mod" })).toThrow("the server is ending");
+  await closing;
   expect(readFileSync(fileAt("signals"), "utf8")).toBe("x");
   expect(stateIn(training, "asked")).toBeUndefined();
 });
@@ -110,6 +112,14 @@ test("a stop before there is anything to save is no failure; another end by a si
   killed.start({ name: "killed", preset: "tiny-mod" });
   await until(() => killed.running === 0);
   expect(killed.complete([])[0]).toMatchObject({ state: "damaged", problem: "mod train ended with a signal" });
+});
+
+test("a process that cannot be made is told of with the reason", async () => {
+  const training = new Training({ folder: new RunsFolder(dir), mod: [fileAt("no such program")], cwd: dir });
+  training.start({ name: "unmade", preset: "tiny-mod" });
+  await until(() => training.running === 0);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  expect(training.complete([])[0]!.problem).toContain("ENOENT");
 });
 
 test("a failure is told with its time, until the run goes on", async () => {

@@ -1,5 +1,5 @@
 /** Every page in a real browser, with real runs behind it. */
-import { appendFileSync, readFileSync } from "node:fs";
+import { appendFileSync, readFileSync, utimesSync } from "node:fs";
 import path from "node:path";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -156,6 +156,21 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await leave(visited);
   });
 
+  test("the newest run is shown until another is chosen, whichever changes next", async () => {
+    const visited = await visitWithToken("runs");
+    const { page } = visited;
+    const names = page.locator(".run-row .run-id");
+    await names.first().waitFor();
+    const [newest, other] = [await names.first().textContent(), "routed"];
+    expect(newest).not.toBe(other);
+    await page.getByRole("heading", { name: newest!, exact: true }).waitFor();
+    const metrics = path.join(cwd, "runs", other, "metrics.jsonl");
+    utimesSync(metrics, new Date(), new Date());
+    await expect.poll(() => names.first().textContent()).toBe(other);
+    await page.getByRole("heading", { name: newest!, exact: true }).waitFor();
+    await leave(visited);
+  });
+
   test("a run is started, stopped and resumed from the page", async () => {
     const visited = await visitWithToken("runs");
     const { page } = visited;
@@ -286,6 +301,16 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     await expect
       .poll(() => page.locator(".stream .panel-head .quiet").allTextContents())
       .toEqual(["stopped", "stopped"]);
+    await leave(visited);
+  });
+
+  test("an address that is followed on the same page brings all that it says", async () => {
+    const visited = await visitWithToken("playground?model=routed");
+    const { page } = visited;
+    await page.getByLabel("Prompt").fill("mine");
+    await page.goto(at("playground?model=plain&prompt=sent"));
+    await expect.poll(() => page.getByLabel("Prompt").inputValue()).toBe("sent");
+    expect(await page.getByLabel("Model", { exact: true }).inputValue()).toBe("plain");
     await leave(visited);
   });
 

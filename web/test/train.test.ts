@@ -199,6 +199,8 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await saving;
     await expect.poll(() => page.locator(".keep .notice").count()).toBe(0);
     await page.getByRole("button", { name: "Train another" }).click();
+    // The next one learns from the same files, unless others are chosen.
+    await page.getByText("0.txt, 1.txt").waitFor();
   });
 
   test("files: a .zip is sampled from, and what is no model or no text says so", async () => {
