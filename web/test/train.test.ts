@@ -83,6 +83,8 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await page.getByText(`Its routing at step ${STEPS}`).waitFor();
     page.once("dialog", (dialog) => void dialog.accept());
     await page.getByRole("button", { name: "Train another" }).click();
+    // The next one learns from the same files, unless others are chosen.
+    await page.getByText("0.txt, 1.txt").waitFor();
     await go(`train?steps=${LONG}`);
     await startTraining(page);
     await page.getByText("Its routing at step").waitFor();
@@ -199,8 +201,6 @@ describe.skipIf(!hasChromium())(`training in the page ${NEEDS_CHROMIUM}`, () => 
     await saving;
     await expect.poll(() => page.locator(".keep .notice").count()).toBe(0);
     await page.getByRole("button", { name: "Train another" }).click();
-    // The next one learns from the same files, unless others are chosen.
-    await page.getByText("0.txt, 1.txt").waitFor();
   });
 
   test("files: a .zip is sampled from, and what is no model or no text says so", async () => {
