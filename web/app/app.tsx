@@ -1,5 +1,5 @@
 import type { ComponentType } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { live } from "./data/live.ts";
 import { HomePage } from "./pages/home/page.tsx";
 import { MicroscopePage } from "./pages/microscope/page.tsx";
@@ -10,7 +10,7 @@ import { TrainPage } from "./pages/train/page.tsx";
 import { useStore } from "./store.ts";
 import { setTheme, THEMES, useTheme } from "./theme.ts";
 import { Segmented } from "./ui/controls.tsx";
-import { isLocal, linkTo, type PageName, usePlace } from "./url.ts";
+import { isLocal, linkTo, type PageName, useArrivals, usePlace } from "./url.ts";
 
 const PAGES: Readonly<Record<PageName, { readonly title: string; readonly Page: ComponentType }>> = {
   home: { title: "Home", Page: HomePage },
@@ -42,21 +42,11 @@ export function App() {
       <Header page={page} />
       {isLocal() && <ConnectionNotice />}
       <main id="main" ref={heading} tabIndex={-1} class={`page page-${page}`}>
+        {/* One that a link leads to begins anew with what the link says. */}
         <Page key={`${page} ${arrivals}`} />
       </main>
     </>
   );
-}
-
-/** How many addresses were followed. A page that changes its own settings is not left for that; one that a link leads to begins anew with it. */
-function useArrivals(): number {
-  const [count, setCount] = useState(0);
-  useEffect(() => {
-    const arrive = () => setCount((before) => before + 1);
-    window.addEventListener("hashchange", arrive);
-    return () => window.removeEventListener("hashchange", arrive);
-  }, []);
-  return count;
 }
 
 function Header({ page }: { page: PageName }) {

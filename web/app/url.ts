@@ -37,13 +37,25 @@ function placeNow(): Place {
 }
 
 const listeners = new Set<() => void>();
+let arrivals = 0;
+
+const tell = (): void => {
+  for (const listener of listeners) listener();
+};
+
+/** A link was followed, or an address typed: no change of the settings alone does this. */
+function arrive(): void {
+  arrivals++;
+  tell();
+}
 
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
-  window.addEventListener("hashchange", listener);
+  // One for all, so that all are drawn once.
+  window.addEventListener("hashchange", arrive);
   return () => {
     listeners.delete(listener);
-    window.removeEventListener("hashchange", listener);
+    if (listeners.size === 0) window.removeEventListener("hashchange", arrive);
   };
 }
 
@@ -51,13 +63,16 @@ function subscribe(listener: () => void): () => void {
 export function setParams(change: Readonly<Record<string, string>>): void {
   const { page, params } = placeNow();
   history.replaceState(null, "", formatPlace({ page, params: { ...params, ...change } }));
-  for (const listener of listeners) listener();
+  tell();
 }
 
 export const linkTo = (page: PageName, params: Readonly<Record<string, string>> = {}): string =>
   formatPlace({ page, params });
 
 export const usePlace = (): Place => useSyncExternalStore(subscribe, placeNow);
+
+/** How many addresses were followed. What a page changes of its own settings is not counted. */
+export const useArrivals = (): number => useSyncExternalStore(subscribe, () => arrivals);
 
 /** One setting of the page, as a state is used. */
 export function useParam(name: string, initial = ""): [value: string, set: (value: string) => void] {

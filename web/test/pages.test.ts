@@ -139,7 +139,7 @@ describe.skipIf(!hasChromium())(`pages ${NEEDS_CHROMIUM}`, () => {
     const step = page.locator(".figure", { hasText: "step" }).locator("dd").first();
     await expect.poll(() => step.textContent()).toBe("20 / 20");
     add(21);
-    await expect.poll(() => step.textContent(), { timeout: 15_000 }).toBe("21 / 20");
+    await expect.poll(() => step.textContent()).toBe("21 / 20");
     await own.stop();
     await page.getByText("The server does not answer").waitFor();
     add(22);

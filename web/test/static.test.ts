@@ -78,7 +78,7 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
     const visited = await visit(browser, address);
     const { page } = visited;
     // The page is loaded once more to be isolated.
-    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
+    await expect.poll(isIsolated(page)).toBe(true);
     await page.getByRole("heading", { name: "Not every token needs every layer" }).waitFor();
     expect(await page.getByRole("navigation", { name: "Pages" }).getByRole("link").allTextContents()).toEqual([
       "Home",
@@ -94,8 +94,8 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
   test("shows the studies that it was built with, and says what needs a server", async () => {
     const visited = await visit(browser, `${address}#/studies?study=rate`);
     const { page } = visited;
-    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
-    await expect.poll(() => page.locator(".iso-point").count(), { timeout: 15_000 }).toBe(18);
+    await expect.poll(isIsolated(page)).toBe(true);
+    await expect.poll(() => page.locator(".iso-point").count()).toBe(18);
     await page.goto(`${address}#/runs`);
     await page.getByText("This site has no server").waitFor();
     await leave(visited);
@@ -105,7 +105,7 @@ describe.skipIf(!hasChromium())(`static site ${NEEDS_CHROMIUM}`, () => {
     const visited = await visit(browser, `${address}#/train?steps=6&preset=tiny-mode`);
     const { page } = visited;
     page.setDefaultTimeout(60_000);
-    await expect.poll(isIsolated(page), { timeout: 15_000 }).toBe(true);
+    await expect.poll(isIsolated(page)).toBe(true);
     await page.getByText(/Computed by WebAssembly on \d+ threads/).waitFor();
     await startTraining(page);
     await page.locator(".state.is-done").waitFor();

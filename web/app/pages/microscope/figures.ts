@@ -1,5 +1,4 @@
 /** Numbers about an inspected text. */
-
 import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { InspectedLayer } from "../../../../src/ui/api.ts";
 import type { Inspection } from "../../engine.ts";

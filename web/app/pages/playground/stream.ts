@@ -1,5 +1,4 @@
 /** A text as it comes. */
-
 import { isRouted } from "../../../../src/model/layerKind.ts";
 import type { GeneratedToken, GenerateOptions, OpenModel } from "../../engine.ts";
 

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import { useAsync } from "../../data/useAsync.ts";
 import type { Device, DeviceReport, Engine, TextSource, TrainWish } from "../../engine.ts";
 import { sentence } from "../../format.ts";
+import { Store, useStore } from "../../store.ts";
 import { Field, Notice, Segmented } from "../../ui/controls.tsx";
 import { useParam } from "../../url.ts";
 import { TextField } from "./textField.tsx";
@@ -12,20 +13,22 @@ export const WATCHED = "My fellow citizens, the state of our Union is strong.";
 /** A longer text would take more time to look at than the steps between. */
 const MOST_WATCHED = 300;
 
+/** Files stand in no address, and are still chosen after a training, or a look at another page. */
+const chosenText = new Store<TextSource>({ kind: "corpus", name: "sotu-recent" });
+
 interface TrainFormProps {
   readonly engine: Engine;
-  readonly text: TextSource;
-  readonly onText: (text: TextSource) => void;
   readonly onStart: (wish: TrainWish) => void;
 }
 
 /** What to train, on what, and where. */
-export function TrainForm({ engine, text, onText, onStart }: TrainFormProps) {
+export function TrainForm({ engine, onStart }: TrainFormProps) {
   const devices = useAsync(() => engine.devices(), []);
   const { choice, fields, summary } = useModelChoice();
   const [device, setDevice] = useParam("device");
   const [kept, keep] = useParam("watch", WATCHED);
   const [watched, setWatched] = useState(kept);
+  const text = useStore(chosenText);
   if (devices.state === "waiting") return <p class="quiet">Looking at what this browser offers…</p>;
   if (devices.state === "failed") return <Notice kind="problem">{devices.message}</Notice>;
   const chosen = deviceOf(device, devices.value);
@@ -36,7 +39,7 @@ export function TrainForm({ engine, text, onText, onStart }: TrainFormProps) {
   };
   return (
     <form class="panel train-form" onSubmit={start}>
-      <TextField text={text} onChange={onText} />
+      <TextField text={text} onChange={(next) => chosenText.set(next)} />
       <div class="settings-grid">{fields}</div>
       <p class="hint">{sentence(summary)}</p>
       <Field label="Text whose routing is shown as it trains">

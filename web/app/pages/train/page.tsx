@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useAsync } from "../../data/useAsync.ts";
-import type { Engine, TextSource, TrainWish } from "../../engine.ts";
+import type { Engine, TrainWish } from "../../engine.ts";
 import { loadEngine } from "../../engineOf.ts";
 import { Notice } from "../../ui/controls.tsx";
 import { TrainForm } from "./form.tsx";
@@ -10,9 +10,6 @@ import { StoredRunList } from "./storedRuns.tsx";
 
 /** One training at a time; it goes on while other pages are looked at. */
 let underWay: { readonly session: TrainingSession; readonly wish: TrainWish } | null = null;
-
-/** What is trained on next: files stand in no address, and are still chosen after a training, or a look at another page. */
-let chosenText: TextSource = { kind: "corpus", name: "sotu-recent" };
 
 export function TrainPage() {
   const engine = useAsync(loadEngine, []);
@@ -28,12 +25,7 @@ export function TrainPage() {
 
 function Workbench({ engine }: { engine: Engine }) {
   const [current, setCurrent] = useState(underWay);
-  const [text, setText] = useState(chosenText);
   const [changes, setChanges] = useState(0);
-  const chooseText = (next: TextSource) => {
-    chosenText = next;
-    setText(next);
-  };
   const change = (next: typeof underWay) => {
     underWay?.session.leave();
     underWay = next;
@@ -47,7 +39,7 @@ function Workbench({ engine }: { engine: Engine }) {
   return (
     <>
       {current === null ? (
-        <TrainForm engine={engine} text={text} onText={chooseText} onStart={start} />
+        <TrainForm engine={engine} onStart={start} />
       ) : (
         <Progress
           {...current}

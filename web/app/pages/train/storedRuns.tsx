@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import { useAsync } from "../../data/useAsync.ts";
 import type { Engine, StoredRun, TrainWish } from "../../engine.ts";
 import { ago, bytes, short } from "../../format.ts";
-import { Notice } from "../../ui/controls.tsx";
+import { forgetFiles, Notice } from "../../ui/controls.tsx";
 import { linkTo, useParam } from "../../url.ts";
 import { deviceOf, WATCHED } from "./form.tsx";
 import { saveAs } from "./saveAs.ts";
@@ -68,13 +68,8 @@ const TakeIn = ({ onFile }: { onFile: (file: File) => void }) => (
       class="visually-hidden"
       type="file"
       accept=".zip"
-      onChange={(event) => {
-        const input = event.currentTarget;
-        const file = input.files?.[0];
-        if (file) onFile(file);
-        // The same file may be chosen once more.
-        input.value = "";
-      }}
+      onClick={forgetFiles}
+      onChange={(event) => event.currentTarget.files?.[0] && onFile(event.currentTarget.files[0])}
     />
   </label>
 );
